@@ -1,0 +1,186 @@
+//! The address of a place in the tree: it outlives every generation of the actor that has that place.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use actix::dev::MessageResponse;
+use actix::{Actor, Context, Handler, Message};
+use tokio::sync::oneshot;
+
+use crate::slot::{Gate, Parcel, Slot};
+
+/// Sends messages to a place in the tree. Cloning is cheap and shares the queue and its one bound.
+pub struct Mailbox<A: Actor> {
+    slot: Arc<Slot<A>>,
+}
+
+/// Why an ask has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The queue is full; nothing was sent.
+    #[error("{path} is busy: {capacity} messages wait already")]
+    Busy {
+        /// Who was asked.
+        path: Arc<str>,
+        /// How many messages its queue holds.
+        capacity: usize,
+    },
+    /// It is down and refuses meanwhile; nothing was sent.
+    #[error("{path} is down{}", .retry_after.map(|wait| format!("; try again in {wait:?}")).unwrap_or_default())]
+    Down {
+        /// Who was asked.
+        path: Arc<str>,
+        /// When its next generation starts, where that is known.
+        retry_after: Option<Duration>,
+    },
+    /// It ended for good; the message was not handled.
+    #[error("{path} has ended")]
+    Closed {
+        /// Who was asked.
+        path: Arc<str>,
+    },
+    /// The deadline passed; a message that still waits is not handled any more.
+    #[error("{path} did not answer within {within:?}")]
+    TimedOut {
+        /// Who was asked.
+        path: Arc<str>,
+        /// How long it had.
+        within: Duration,
+    },
+    /// Its handler panicked over this message.
+    #[error("{path} panicked over this message")]
+    Panicked {
+        /// Who was asked.
+        path: Arc<str>,
+    },
+    /// It took the message and ended, or dropped the reply, before it answered: the work may be done or not.
+    #[error("{path} ended before it answered")]
+    Unanswered {
+        /// Who was asked.
+        path: Arc<str>,
+    },
+}
+
+/// A message that was not taken, handed back.
+pub struct Refused<M> {
+    /// The message.
+    pub message: M,
+    /// Why it was not taken: `Busy`, `Down` or `Closed`.
+    pub why: AskError,
+}
+
+impl<M> std::fmt::Debug for Refused<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Refused({:?})", self.why)
+    }
+}
+
+const QUEUED: u8 = 0;
+const HANDLING: u8 = 1;
+const PANICKED: u8 = 2;
+
+/// A message on its way, with the way back.
+struct Letter<M: Message> {
+    message: Option<M>,
+    reply: Option<oneshot::Sender<M::Result>>,
+    fate: Option<Arc<AtomicU8>>,
+}
+
+// === Mailbox ===
+
+impl<A: Actor<Context = Context<A>>> Mailbox<A> {
+    pub(crate) fn new(slot: Arc<Slot<A>>) -> Self {
+        Self { slot }
+    }
+
+    /// Sends `message` and waits for its result, `within` at most; dropping the future takes a waiting message back.
+    pub async fn ask<M>(&self, message: M, within: Duration) -> Result<M::Result, AskError>
+    where
+        A: Handler<M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        let (reply, answer) = oneshot::channel();
+        let fate = Arc::new(AtomicU8::new(QUEUED));
+        let letter = Letter { message: Some(message), reply: Some(reply), fate: Some(fate.clone()) };
+        self.slot.post(letter).map_err(|(_, why)| why)?;
+
+        let path = || self.slot.path();
+        match self.slot.clock().timeout(within, answer).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) => Err(match fate.load(Ordering::Acquire) {
+                QUEUED => AskError::Closed { path: path() },
+                PANICKED => AskError::Panicked { path: path() },
+                _ => AskError::Unanswered { path: path() },
+            }),
+            Err(clock::Elapsed) => Err(AskError::TimedOut { path: path(), within }),
+        }
+    }
+
+    /// Sends `message` one way, or hands it back.
+    pub fn tell<M>(&self, message: M) -> Result<(), Refused<M>>
+    where
+        A: Handler<M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        let letter = Letter { message: Some(message), reply: None, fate: None };
+        self.slot.post(letter).map_err(|(letter, why)| Refused {
+            message: letter.message.expect("a letter that was not posted still holds its message"),
+            why,
+        })
+    }
+
+    /// How many messages wait.
+    pub fn queued(&self) -> usize {
+        self.slot.queued_now()
+    }
+
+    /// Whether it has ended for good.
+    pub fn is_closed(&self) -> bool {
+        self.slot.gate() == Gate::Closed
+    }
+}
+
+impl<A: Actor> Clone for Mailbox<A> {
+    fn clone(&self) -> Self {
+        Self { slot: self.slot.clone() }
+    }
+}
+
+impl<A: Actor> std::fmt::Debug for Mailbox<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mailbox")
+    }
+}
+
+// === Letter ===
+
+impl<A, M> Parcel<A> for Letter<M>
+where
+    A: Actor<Context = Context<A>> + Handler<M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn deliver(&mut self, actor: &mut A, context: &mut Context<A>) {
+        let reply = self.reply.take();
+        if reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
+            return;
+        }
+        let Some(message) = self.message.take() else { return };
+        if let Some(fate) = &self.fate {
+            fate.store(HANDLING, Ordering::Release);
+        }
+        // While the handler runs the reply stands here: should the handler panic, the letter is marked before it goes.
+        self.reply = reply;
+        let response = actor.handle(message, context);
+        response.handle(context, self.reply.take());
+    }
+
+    fn mark_panicked(&mut self) {
+        if let Some(fate) = &self.fate {
+            fate.store(PANICKED, Ordering::Release);
+        }
+    }
+}

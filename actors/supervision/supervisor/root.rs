@@ -1,0 +1,114 @@
+//! A whole tree: its threads, its registry, its root supervisor, and its end.
+
+use std::sync::Arc;
+
+use clock::Clock;
+use tokio::sync::{mpsc, watch};
+
+use super::{Handle, SupervisorSpec};
+use crate::child::{Body, Launch, Occurrence, Report, Role, Surroundings, What};
+use crate::control::{Control, Request};
+use crate::end::End;
+use crate::registry::Registry;
+use crate::threads::Threads;
+use crate::view::{Node, State};
+
+/// A running tree. Dropping it without [`Tree::stop`] leaves its threads to the end of the process.
+pub struct Tree {
+    root: Arc<dyn Body>,
+    handle: Handle,
+    control: Arc<Control>,
+    registry: Registry,
+    end: watch::Receiver<Option<End>>,
+    threads: Threads,
+}
+
+impl Tree {
+    /// Starts the root and, in order, everything below it; `threads` arbiters carry the actors.
+    ///
+    /// An end instead of a tree: what kept it from starting; everything that had started is stopped again.
+    pub async fn start(spec: SupervisorSpec, clock: Clock, threads: usize) -> Result<Self, End> {
+        let threads = Threads::start(threads);
+        let registry = Registry::default();
+        let (child, handle) = spec.into_child();
+        let root = child.body;
+        let control = Arc::new(Control::default());
+        let (to, mut reports) = mpsc::unbounded_channel();
+        let (announce, end) = watch::channel(None);
+
+        let generation = root.vitals().next_generation();
+        root.launch(Launch {
+            path: Arc::from(root.vitals().id()),
+            generation,
+            role: Role::Regular,
+            after: None,
+            control: control.clone(),
+            report: Report { child: 0, generation, to, done: false },
+            surroundings: Surroundings { clock, registry: registry.clone(), placement: threads.placement() },
+        });
+
+        match reports.recv().await.map(|Occurrence { what, .. }| what) {
+            Some(What::Started) => {}
+            Some(What::Ended(end)) => {
+                stop_threads(threads).await;
+                return Err(end);
+            }
+            None => return Err(End::Killed),
+        }
+        root.vitals().set_state(State::Running);
+        let vitals = root.vitals().clone();
+        actix_rt::spawn(async move {
+            let last = reports.recv().await.map(|Occurrence { what, .. }| what);
+            let end = match last {
+                Some(What::Ended(end)) => end,
+                Some(What::Started) | None => End::Killed,
+            };
+            vitals.ended(end.clone(), State::Ended);
+            announce.send_replace(Some(end));
+        });
+        Ok(Self { root, handle, control, registry, end, threads })
+    }
+
+    /// Reaches the root supervisor.
+    pub fn root(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Finds mailboxes by path.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The tree as it is now.
+    pub fn view(&self) -> Node {
+        self.root.vitals().node()
+    }
+
+    /// A function that looks at the tree, for those who outlive a borrow of it.
+    pub fn viewer(&self) -> Arc<dyn Fn() -> Node + Send + Sync> {
+        let root = self.root.clone();
+        Arc::new(move || root.vitals().node())
+    }
+
+    /// Waits until the root has ended by itself; its restarts were used up.
+    pub async fn ended(&self) -> End {
+        let mut end = self.end.clone();
+        match end.wait_for(Option::is_some).await {
+            Ok(end) => end.clone().unwrap_or(End::Killed),
+            Err(_) => End::Killed,
+        }
+    }
+
+    /// Stops everything in reverse order of its start, and the threads; tells how the root ended.
+    pub async fn stop(self) -> End {
+        self.control.ask_for(Request::Stop);
+        let end = self.ended().await;
+        stop_threads(self.threads).await;
+        end
+    }
+}
+
+async fn stop_threads(threads: Threads) {
+    // Joining blocks, and a thread may still be dropping what its actors held.
+    let _ = tokio::task::spawn_blocking(move || threads.join()).await;
+}
