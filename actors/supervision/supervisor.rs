@@ -1,6 +1,7 @@
 //! Supervisors: how they are described, reached and rooted; what they do is in `family`.
 
 mod family;
+mod member;
 mod root;
 
 use std::sync::{Arc, Weak};

@@ -6,55 +6,18 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tokio::sync::mpsc;
+use tracing::{error, info};
 
+use super::member::{Child, KILL_GRACE, Next, Phase, Reply, log_end};
 use super::{ChildError, Command, Limit, SupervisorSpec};
-use crate::child::{ChildSpec, Launch, Occurrence, Report, Restart, Role, Shutdown, Surroundings, What};
+use crate::child::{ChildSpec, Launch, Occurrence, Report, Role, Surroundings, What};
 use crate::control::{Control, Request};
 use crate::end::End;
-use crate::intensity::{Intensity, Window};
+use crate::intensity::Window;
 use crate::view::{State, Vitals};
-
-/// How long a killed child has to be gone; then its thread is held to be stuck and it is left behind.
-const KILL_GRACE: Duration = Duration::from_secs(2);
-
-type Reply = oneshot::Sender<Result<(), ChildError>>;
-
-/// A child and where it is in its life.
-struct Child {
-    serial: u64,
-    spec: ChildSpec,
-    control: Arc<Control>,
-    phase: Phase,
-    role: Role,
-    window: Window,
-    failures: u32,
-    running_since: Option<Instant>,
-    on_start: Option<Reply>,
-    on_stop: Vec<Reply>,
-    dynamic: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    Waiting,
-    Starting,
-    Running,
-    BackingOff { until: Instant },
-    Stopping { deadline: Option<Instant>, killed: bool },
-    Parked,
-    Ended,
-}
-
-/// What follows from a child's end.
-enum Next {
-    Restart { after: Duration },
-    Done,
-    GiveUp,
-}
 
 /// The running supervisor.
 pub(super) struct Family {
@@ -69,8 +32,6 @@ pub(super) struct Family {
     occurrences: mpsc::UnboundedReceiver<Occurrence>,
     ending: Option<End>,
 }
-
-// === Family ===
 
 impl Family {
     pub(super) fn new(
@@ -151,19 +112,7 @@ impl Family {
         spec.body.enter(&path, &self.surroundings.registry);
         spec.body.vitals().set_state(State::Waiting);
         self.show(|shown| shown.push(spec.body.vitals().clone()));
-        self.children.push(Child {
-            serial: self.serials,
-            control: Arc::default(),
-            phase: Phase::Waiting,
-            role: Role::Regular,
-            window: Window::default(),
-            failures: 0,
-            running_since: None,
-            dynamic: on_start.is_some(),
-            on_start,
-            on_stop: Vec::new(),
-            spec,
-        });
+        self.children.push(Child::new(self.serials, spec, on_start));
     }
 
     /// Does what can be done without waiting; an end when all is over.
@@ -441,70 +390,6 @@ impl Family {
     fn show(&self, change: impl FnOnce(&mut Vec<Arc<Vitals>>)) {
         change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
     }
-}
-
-// === Child ===
-
-impl Child {
-    fn is_yet_to_start(&self) -> bool {
-        !self.dynamic && matches!(self.phase, Phase::Waiting | Phase::Starting)
-    }
-
-    fn begin_stop(&mut self, now: Instant) {
-        let (request, deadline) = match self.spec.shutdown {
-            Shutdown::Kill => (Request::Kill, Some(now + KILL_GRACE)),
-            Shutdown::Timeout(timeout) => (Request::Stop, Some(now + timeout)),
-            Shutdown::Infinity => (Request::Stop, None),
-        };
-        self.control.ask_for(request);
-        self.phase = Phase::Stopping { deadline, killed: request == Request::Kill };
-        self.spec.body.vitals().set_state(State::Stopping);
-    }
-
-    fn after(&mut self, end: &End, limit: Limit, shared: &mut Window, now: Instant) -> Next {
-        match self.spec.restart {
-            Restart::Temporary => return Next::Done,
-            Restart::Transient if !end.is_abnormal() => return Next::Done,
-            Restart::Transient | Restart::Permanent => {}
-        }
-        let ran = self.running_since.take().map(|since| now.duration_since(since)).unwrap_or_default();
-        if ran >= self.spec.backoff.reset_after && ran > Duration::ZERO {
-            self.failures = 0;
-        }
-        self.failures += 1;
-        if end.counts() && self.exceeds(limit, shared, now) {
-            return Next::GiveUp;
-        }
-        let hint = if let End::Failed(failure) = end { failure.retry_after } else { None };
-        Next::Restart { after: self.spec.backoff.delay(self.failures, random_unit(), hint) }
-    }
-
-    fn exceeds(&mut self, limit: Limit, shared: &mut Window, now: Instant) -> bool {
-        let (window, intensity): (_, Intensity) = match limit {
-            Limit::Shared(intensity) => (shared, intensity),
-            Limit::PerChild(intensity) => (&mut self.window, intensity),
-        };
-        window.exceeds(intensity, now)
-    }
-}
-
-fn log_end(path: &str, child: &Child, end: &End, next: &Next) {
-    let path = format!("{path}/{}", child.spec.id());
-    let generation = child.spec.body.vitals().generation();
-    match next {
-        Next::Done if end.is_abnormal() => warn!(child.path = %path, generation, end = ?end, "ended"),
-        Next::Done => info!(child.path = %path, generation, end = end.name(), "ended"),
-        Next::Restart { after } => {
-            warn!(child.path = %path, generation, end = ?end, restart_in_ms = after.as_millis(), "ended, restarts");
-        }
-        Next::GiveUp => error!(child.path = %path, generation, end = ?end, "ended too often, given up"),
-    }
-}
-
-/// A number from 0 to 1, for jitter only.
-fn random_unit() -> f64 {
-    // Without randomness there is no jitter, which harms nobody.
-    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 async fn requested(control: &Control) -> Request {
