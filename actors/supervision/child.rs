@@ -19,6 +19,7 @@ use crate::mailbox::Mailbox;
 use crate::registry::Registry;
 use crate::runner;
 use crate::slot::{Gate, Slot};
+use crate::supervisor::Handle;
 use crate::threads::Placement;
 use crate::view::Vitals;
 
@@ -63,9 +64,11 @@ pub enum Role {
 }
 
 /// What an actor's factory gets.
-pub struct Start {
+pub struct Start<A: Actor> {
     /// The new generation's own handle on its life.
     pub life: Life,
+    /// Its own address.
+    pub mailbox: Mailbox<A>,
     /// Whether it shall work or undo.
     pub role: Role,
     /// How the generation before it ended.
@@ -80,6 +83,7 @@ pub struct Life {
     path: Arc<str>,
     generation: u64,
     clock: Clock,
+    siblings: Option<Handle>,
 }
 
 /// A child as its supervisor starts and restarts it. Cloning shares the place.
@@ -129,6 +133,8 @@ pub(crate) struct Launch {
     pub(crate) control: Arc<Control>,
     pub(crate) report: Report,
     pub(crate) surroundings: Surroundings,
+    /// Its supervisor; the root has none.
+    pub(crate) parent: Option<Handle>,
 }
 
 /// What all children of a tree share.
@@ -160,7 +166,8 @@ pub(crate) enum What {
     Ended(End),
 }
 
-pub(crate) type Factory<A> = Arc<dyn Fn(Start) -> LocalBoxFuture<'static, Result<A, Failure>> + Send + Sync>;
+pub(crate) type Factory<A> =
+    Arc<dyn Fn(Start<A>) -> LocalBoxFuture<'static, Result<A, Failure>> + Send + Sync>;
 
 struct ActorBody<A: Actor> {
     slot: Arc<Slot<A>>,
@@ -174,7 +181,7 @@ struct ActorBody<A: Actor> {
 pub fn actor<A, F, B>(spec: ActorSpec, factory: F) -> (ChildSpec, Mailbox<A>)
 where
     A: Actor<Context = Context<A>> + Unpin,
-    F: Fn(Start) -> B + Send + Sync + 'static,
+    F: Fn(Start<A>) -> B + Send + Sync + 'static,
     B: Future<Output = Result<A, Failure>> + 'static,
 {
     let gate = match spec.while_down {
@@ -262,6 +269,7 @@ impl Life {
             path: launch.path.clone(),
             generation: launch.generation,
             clock: launch.surroundings.clock.clone(),
+            siblings: launch.parent.clone(),
         }
     }
 
@@ -298,6 +306,11 @@ impl Life {
     /// Which life of the child this is; the first is 1.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Its own supervisor, to start and stop siblings; never await it in a handler, it may be waiting for this child.
+    pub fn siblings(&self) -> Option<&Handle> {
+        self.siblings.as_ref()
     }
 
     /// The tree's clock.

@@ -14,6 +14,7 @@ use futures_util::future::{Either, select};
 use crate::child::{Factory, Launch, Life, Start};
 use crate::control::{Control, Request};
 use crate::end::{End, panic_message};
+use crate::mailbox::Mailbox;
 use crate::slot::Slot;
 
 /// So many messages are handled in a row before the neighbours on the thread get their turn.
@@ -26,7 +27,13 @@ where
 {
     let life = Life::new(&launch);
     let Launch { generation, role, after, control, report, .. } = launch;
-    let end = match build(&factory, Start { life: life.clone(), role, after }, &control).await {
+    let end = match build(
+        &factory,
+        Start { life: life.clone(), mailbox: Mailbox::new(slot.clone()), role, after },
+        &control,
+    )
+    .await
+    {
         Err(end) => end,
         Ok(actor) => {
             slot.open(generation);
@@ -37,7 +44,11 @@ where
     report.ended(end);
 }
 
-async fn build<A>(factory: &Factory<A>, start: Start, control: &Control) -> Result<A, End> {
+async fn build<A: Actor<Context = Context<A>>>(
+    factory: &Factory<A>,
+    start: Start<A>,
+    control: &Control,
+) -> Result<A, End> {
     let building = AssertUnwindSafe(async move { factory(start).await }).catch_unwind();
     let stop = poll_fn(|cx| {
         control.register(cx.waker());

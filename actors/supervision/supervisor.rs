@@ -78,6 +78,7 @@ enum Command {
 struct SupervisorBody {
     vitals: Arc<Vitals>,
     spec: SupervisorSpec,
+    handle: Handle,
     inbox: Arc<Mutex<mpsc::Receiver<Command>>>,
 }
 
@@ -91,6 +92,7 @@ impl SupervisorSpec {
         let body = SupervisorBody {
             vitals: Arc::new(Vitals::new(self.id.clone(), "supervisor", INBOX, QueueLength(queued))),
             spec: self,
+            handle: Handle { inbox: sender.clone() },
             inbox: Arc::new(Mutex::new(receiver)),
         };
         (ChildSpec::new(Arc::new(body), Shutdown::Infinity), Handle { inbox: sender })
@@ -135,14 +137,15 @@ impl Body for SupervisorBody {
     fn launch(&self, launch: Launch) {
         let spec = self.spec.clone();
         let inbox = self.inbox.clone();
-        let siblings = self.vitals.children().clone();
+        let handle = self.handle.clone();
+        let shown = self.vitals.children().clone();
         let thread = launch.surroundings.placement.supervisors().clone();
         thread.spawn_fn(move || {
             actix_rt::spawn(async move {
                 let Launch { path, control, report, surroundings, .. } = launch;
                 let started = || report.started();
                 let run =
-                    family::Family::new(path, spec, surroundings, siblings).run(inbox, control, started);
+                    family::Family::new(path, spec, handle, surroundings, shown).run(inbox, control, started);
                 let end = match std::panic::AssertUnwindSafe(run).catch_unwind().await {
                     Ok(end) => end,
                     Err(panic) => End::Panicked { message: panic_message(panic.as_ref()) },

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::member::{Child, KILL_GRACE, Next, Phase, Reply, log_end};
-use super::{ChildError, Command, Limit, SupervisorSpec};
+use super::{ChildError, Command, Handle, Limit, SupervisorSpec};
 use crate::child::{ChildSpec, Launch, Occurrence, Report, Role, Surroundings, What};
 use crate::control::{Control, Request};
 use crate::end::End;
@@ -23,6 +23,7 @@ use crate::view::{State, Vitals};
 pub(super) struct Family {
     path: Arc<str>,
     spec: SupervisorSpec,
+    handle: Handle,
     surroundings: Surroundings,
     children: Vec<Child>,
     shown: Arc<Mutex<Vec<Arc<Vitals>>>>,
@@ -37,6 +38,7 @@ impl Family {
     pub(super) fn new(
         path: Arc<str>,
         spec: SupervisorSpec,
+        handle: Handle,
         surroundings: Surroundings,
         shown: Arc<Mutex<Vec<Arc<Vitals>>>>,
     ) -> Self {
@@ -47,6 +49,7 @@ impl Family {
         let mut family = Self {
             path,
             spec,
+            handle,
             surroundings,
             children: Vec::new(),
             shown,
@@ -169,6 +172,7 @@ impl Family {
             control: child.control.clone(),
             report,
             surroundings: self.surroundings.clone(),
+            parent: Some(self.handle.clone()),
         });
     }
 

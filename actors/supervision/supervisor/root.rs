@@ -45,6 +45,7 @@ impl Tree {
             control: control.clone(),
             report: Report { child: 0, generation, to, done: false },
             surroundings: Surroundings { clock, registry: registry.clone(), placement: threads.placement() },
+            parent: None,
         });
 
         match reports.recv().await.map(|Occurrence { what, .. }| what) {

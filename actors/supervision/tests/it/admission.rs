@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use clock::Clock;
-use supervision::{ActorSpec, AskError, Life, Mailbox, WhileDown, actor};
+use supervision::{ActorSpec, AskError, Mailbox, Start, WhileDown, actor};
 
 use crate::bodies::{Count, Do, Hold, Plan, WITHIN, tree, until};
 
@@ -115,14 +115,8 @@ async fn an_actor_that_floods_itself_does_not_starve_its_neighbours() {
     let clock = Clock::real();
     let spec =
         ActorSpec { id: "flooder".into(), capacity: 4, while_down: WhileDown::Keep, clock: clock.clone() };
-    let place: std::sync::Arc<std::sync::OnceLock<Mailbox<Flooder>>> = std::sync::Arc::default();
-    let own = place.clone();
-    let (child, flooder) = actor(spec, move |start: supervision::Start| {
-        let own = own.get().expect("set before the tree starts").clone();
-        let _: Life = start.life;
-        async move { Ok(Flooder { own, heard: 0 }) }
-    });
-    place.set(flooder.clone()).unwrap();
+    let (child, flooder) =
+        actor(spec, |start: Start<Flooder>| async move { Ok(Flooder { own: start.mailbox, heard: 0 }) });
     // Several neighbours on two threads: at least one shares the flooder's.
     let neighbours: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|id| Plan::new(id, &clock).build()).into();
     let mut children = vec![child];
