@@ -1,1 +1,11 @@
-//! Under construction.
+//! What the request path reads and compare-and-swaps instead of asking an actor: a breaker and a load.
+//!
+//! Std only and no async. An actor owns and tunes its cell; callers only step through it.
+#![expect(unexpected_cfgs, reason = "`--cfg loom` is passed by hand when every interleaving is explored")]
+
+mod breaker;
+mod load;
+mod sync;
+
+pub use breaker::{Breaker, Open, Permit, State};
+pub use load::{InFlight, Load};

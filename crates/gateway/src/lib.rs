@@ -1,1 +1,123 @@
-//! Under construction.
+//! The one call from admission to settlement: doors, agents and everybody else who needs a model call this.
+//!
+//! It asks the candidates in order until one answers, shows the answer as it comes, and never lets a cut answer pass
+//! for a whole one. It awaits no actor: it reads cells and a routing snapshot, and reports one way what happened.
+
+mod asked;
+mod error;
+mod report;
+mod routes;
+mod run;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use chat::{Answer, Event, Usage};
+use clock::Clock;
+use units::{DeploymentId, Nanodollars};
+
+pub use error::{Attempt, Error, Interrupted, Why};
+pub use report::{End, Outcome, Report};
+pub use routes::{Deployment, Routes};
+
+use run::Run;
+
+/// The longest that one call may take, whatever its caller grants.
+pub const MAX_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most bytes of text and tool calls in one answer.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Draws a random number from 0 to 1, so that waiting callers do not come back all at once.
+pub type Jitter = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// Calls models. Cloning shares everything.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The routes in force; the router publishes new ones here.
+    pub routes: Arc<ArcSwap<Routes>>,
+    /// Sends.
+    pub client: upstream::Client,
+    /// The tree's clock; the client has to have the same one.
+    pub clock: Clock,
+    /// Is told what happened.
+    pub report: Arc<dyn Report>,
+    /// Spreads retries.
+    pub jitter: Jitter,
+    /// How long to wait for a provider.
+    pub patience: Patience,
+}
+
+/// How long to wait for a provider before it counts as failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The longest wait for the first event of an answer.
+    pub first_byte: Duration,
+    /// The longest silence after that.
+    pub between_bytes: Duration,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Who asks: `planner`, `editor`, `reviewer` or another that the configuration may know.
+    pub role: &'a str,
+    /// What is asked.
+    pub request: &'a chat::Request,
+    /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
+    pub within: Duration,
+}
+
+/// A whole answer, and what it took to get it.
+#[derive(Debug)]
+pub struct Receipt {
+    /// The answer; its `stop` says when the model ran into `max_output`.
+    pub answer: Answer,
+    /// Who gave it.
+    pub deployment: DeploymentId,
+    /// What the answer used; what failed attempts used stands with them.
+    pub usage: Usage,
+    /// What the answer cost; `None` when the deployment is not priced.
+    pub cost: Option<Nanodollars>,
+    /// The attempts that failed before this one.
+    pub attempts: Vec<Attempt>,
+    /// From the question to the end of the answer, failed attempts and waits among it.
+    pub duration: Duration,
+}
+
+impl Gateway {
+    /// Asks for an answer and shows its events as they come. Dropping the future cancels the call.
+    ///
+    /// A candidate that fails before any output was shown is followed by the next one, or asked again.
+    ///
+    /// # Errors
+    /// [`Error::NoCandidate`] when the configuration has nobody for the role; [`Error::Refused`] when the request is
+    /// at fault; [`Error::Unavailable`] when all candidates failed; [`Error::Interrupted`] when one failed after its
+    /// output had been shown.
+    pub async fn call(
+        &self,
+        call: Call<'_>,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Receipt, Error> {
+        let routes = self.routes.load_full();
+        let candidates = routes.candidates(call.role)?;
+        let mut run = Run::start(self, call);
+        for (place, deployment) in candidates.iter().enumerate() {
+            let others = candidates[place + 1..].iter().any(|other| other.may_answer());
+            if let Some(answer) = run.candidate(deployment, others, on_event).await? {
+                return Ok(run.receipt(deployment, answer));
+            }
+        }
+        Err(run.unavailable())
+    }
+}
+
+impl Default for Patience {
+    /// Two minutes for a model that thinks before it speaks, one minute of silence after that.
+    fn default() -> Self {
+        Self { first_byte: Duration::from_secs(120), between_bytes: Duration::from_secs(60) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! What a call tells those who are not on its path.
+
+use std::time::Duration;
+
+use chat::Usage;
+use units::{DeploymentId, Nanodollars};
+use upstream::FailureClass;
+
+/// Takes what happened to whom it concerns. The request path calls it: it returns at once, and when its queue is full
+/// it drops and counts.
+pub trait Report: Send + Sync {
+    /// A deployment was called, and this is how it ended. Also when it failed or was cancelled: it may be billed.
+    fn report(&self, outcome: Outcome);
+
+    /// A deployment's breaker was opened by its callers, which is said once each time: its actor has to fail now.
+    ///
+    /// `retry_after` is how long the provider asked to be left alone. This one may not be lost.
+    fn tripped(&self, deployment: &DeploymentId, retry_after: Option<Duration>);
+}
+
+/// The end of one call to one deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Who was called.
+    pub deployment: DeploymentId,
+    /// For which role.
+    pub role: String,
+    /// How it ended.
+    pub end: End,
+    /// What was used, as far as the provider had said so.
+    pub usage: Usage,
+    /// What that cost; `None` when the deployment is not priced.
+    pub cost: Option<Nanodollars>,
+    /// The time to the first output, when there was any.
+    pub first_output: Option<Duration>,
+    /// The time to the end.
+    pub duration: Duration,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With a whole answer.
+    Answered,
+    /// Before any output.
+    Failed(FailureClass),
+    /// After the first output.
+    Interrupted(FailureClass),
+    /// Nobody waited any longer.
+    Cancelled,
+}

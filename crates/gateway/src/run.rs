@@ -1,0 +1,172 @@
+//! A call's way through its candidates: what was tried, how much time is left, what comes next.
+
+use std::time::{Duration, Instant};
+
+use chat::Answer;
+use routing::{Failed, Failure, MAX_ATTEMPTS, Verdict};
+use upstream::FailureClass;
+
+use crate::asked::{Asked, OnEvent};
+use crate::{Attempt, Call, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Receipt};
+
+pub(crate) struct Run<'a> {
+    gateway: &'a Gateway,
+    call: Call<'a>,
+    started: Instant,
+    within: Duration,
+    attempts: Vec<Attempt>,
+    /// When the first of the candidates may answer again.
+    soonest: Option<Instant>,
+}
+
+/// What follows an attempt without an answer.
+enum Next {
+    Candidate,
+    SameAfter(Duration),
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn start(gateway: &'a Gateway, call: Call<'a>) -> Self {
+        let within = call.within.min(MAX_WITHIN);
+        Self { gateway, call, started: gateway.clock.now(), within, attempts: Vec::new(), soonest: None }
+    }
+
+    /// Asks one candidate, again if that is promising; `None` when it is the next one's turn.
+    pub(crate) async fn candidate(
+        &mut self,
+        deployment: &Deployment,
+        others: bool,
+        on_event: OnEvent<'_>,
+    ) -> Result<Option<Answer>, Error> {
+        for attempt in 1..=MAX_ATTEMPTS {
+            if self.left().is_zero() {
+                return Ok(None);
+            }
+            match self.attempt(deployment, on_event).await? {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(failed) => match self.judge(failed, attempt, others)? {
+                    Next::SameAfter(after) if after < self.left() => self.gateway.clock.sleep(after).await,
+                    Next::SameAfter(_) | Next::Candidate => return Ok(None),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn receipt(self, deployment: &Deployment, answer: Answer) -> Receipt {
+        let usage = answer.usage;
+        Receipt {
+            answer,
+            deployment: deployment.id.clone(),
+            usage,
+            cost: deployment.cost(&usage),
+            attempts: self.attempts,
+            duration: self.gateway.clock.now().saturating_duration_since(self.started),
+        }
+    }
+
+    pub(crate) fn unavailable(self) -> Error {
+        let now = self.gateway.clock.now();
+        Error::Unavailable {
+            role: self.call.role.to_owned(),
+            within: self.within,
+            attempts: self.attempts,
+            retry_after: self.soonest.map(|at| at.saturating_duration_since(now)),
+        }
+    }
+
+    /// One attempt: the answer, or the failure to judge; what was shown already ends the call.
+    async fn attempt(
+        &mut self,
+        deployment: &Deployment,
+        on_event: OnEvent<'_>,
+    ) -> Result<Result<Answer, Attempt>, Error> {
+        let gateway = self.gateway;
+        let entered = Asked::enter(deployment, self.call.role, &gateway.clock, gateway.report.as_ref());
+        let mut asked = match entered {
+            Ok(asked) => asked,
+            Err(why) => {
+                let duration = Duration::ZERO;
+                let usage = chat::Usage::default();
+                let cost = deployment.cost(&usage);
+                return Ok(Err(Attempt { deployment: deployment.id.clone(), why, usage, cost, duration }));
+            }
+        };
+        let call = upstream::Call {
+            role: self.call.role,
+            model: &deployment.id.model,
+            request: self.call.request,
+            first_byte: gateway.patience.first_byte,
+            between_bytes: gateway.patience.between_bytes,
+            total: self.left(),
+        };
+        let why = match asked.hear(&gateway.client, &call, on_event).await {
+            Ok(answer) => return Ok(Ok(answer)),
+            Err(why) => why,
+        };
+        let (usage, duration) = (asked.usage(), asked.elapsed());
+        let (deployment, cost) = (deployment.id.clone(), deployment.cost(&usage));
+        if asked.was_shown() {
+            let attempts = std::mem::take(&mut self.attempts);
+            let interrupted = Interrupted { deployment, why, usage, cost, attempts };
+            return Err(Error::Interrupted(Box::new(interrupted)));
+        }
+        Ok(Err(Attempt { deployment, why, usage, cost, duration }))
+    }
+
+    fn judge(&mut self, attempt: Attempt, number: u32, others: bool) -> Result<Next, Error> {
+        let retry_after = attempt.why.retry_after();
+        let Some(class) = attempt.why.class() else {
+            self.note(attempt, retry_after);
+            return Ok(Next::Candidate);
+        };
+        let failure = failure_of(class);
+        let jitter = (self.gateway.jitter)();
+        let verdict = routing::after(&Failed { failure, attempt: number, retry_after, others, jitter });
+        let next = match verdict {
+            Verdict::GiveUp => {
+                let Attempt { deployment, why, .. } = attempt;
+                return Err(Error::Refused { deployment, why, attempts: std::mem::take(&mut self.attempts) });
+            }
+            Verdict::NextCandidate => Next::Candidate,
+            Verdict::RetrySame { after } => Next::SameAfter(after),
+        };
+        tracing::warn!(
+            provider = %attempt.deployment.provider,
+            model = %attempt.deployment.model,
+            class = ?class,
+            verdict = ?verdict,
+            duration_ms = attempt.duration.as_millis(),
+            "a candidate gave no answer",
+        );
+        self.note(attempt, retry_after);
+        Ok(next)
+    }
+
+    fn note(&mut self, attempt: Attempt, retry_after: Option<Duration>) {
+        let at = retry_after.and_then(|after| self.gateway.clock.now().checked_add(after));
+        self.soonest = match (self.soonest, at) {
+            (Some(known), Some(at)) => Some(known.min(at)),
+            (known, at) => known.or(at),
+        };
+        self.attempts.push(attempt);
+    }
+
+    fn left(&self) -> Duration {
+        let elapsed = self.gateway.clock.now().saturating_duration_since(self.started);
+        self.within.saturating_sub(elapsed)
+    }
+}
+
+fn failure_of(class: FailureClass) -> Failure {
+    match class {
+        FailureClass::Client => Failure::Client,
+        FailureClass::Key => Failure::Key,
+        FailureClass::Limited => Failure::Limited,
+        FailureClass::Overloaded => Failure::Overloaded,
+        FailureClass::Server => Failure::Server,
+        FailureClass::Network => Failure::Network,
+        FailureClass::Timeout => Failure::Timeout,
+        FailureClass::Malformed => Failure::Malformed,
+    }
+}
