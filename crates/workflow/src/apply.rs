@@ -19,8 +19,13 @@ pub fn apply(mut state: State, event: &Event) -> State {
         return state;
     }
     match event {
-        Event::Started { goal, root, settings } => {
-            state.run = Some(Run { goal: goal.clone(), root: root.clone(), settings: *settings });
+        Event::Started { goal, root, check, settings } => {
+            state.run = Some(Run {
+                goal: goal.clone(),
+                root: root.clone(),
+                check: check.clone(),
+                settings: *settings,
+            });
         }
         Event::CallAnswered { key, answer, deployment, cost } => {
             let memo = || Memo { answer: answer.clone(), deployment: deployment.clone(), cost: *cost };

@@ -2,6 +2,8 @@
 
 /// The longest goal, in bytes; a longer one is refused.
 pub const MAX_GOAL_BYTES: usize = 32 * 1024;
+/// The most bytes of a workspace's check command, all words together.
+pub const MAX_CHECK_BYTES: usize = 8 * 1024;
 /// The longest path of a workspace's root, in bytes; a longer one is refused.
 pub(crate) const MAX_ROOT_BYTES: usize = 4096;
 /// The longest transaction id, in bytes; a longer one is refused.

@@ -15,6 +15,8 @@ pub enum Command {
         goal: String,
         /// The workspace's root, absolute.
         root: String,
+        /// The workspace's own check command, word by word; none where it is empty.
+        check: Vec<String>,
         /// The limits of the run.
         settings: Settings,
     },

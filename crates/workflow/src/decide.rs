@@ -7,7 +7,7 @@ mod reviewing;
 
 use crate::apply::apply;
 use crate::bounds;
-use crate::bounds::{MAX_ANSWER_BYTES, MAX_GOAL_BYTES, MAX_ROOT_BYTES, MAX_TURNS};
+use crate::bounds::{MAX_ANSWER_BYTES, MAX_CHECK_BYTES, MAX_GOAL_BYTES, MAX_ROOT_BYTES, MAX_TURNS};
 use crate::command::Command;
 use crate::conclusion::{conclusion, needs_attention};
 use crate::event::Event;
@@ -38,14 +38,15 @@ pub fn decide(state: &State, command: Command) -> Result<Vec<Event>, Refused> {
 }
 
 fn start(command: Command) -> Result<Event, Refused> {
-    let Command::Start { goal, root, settings } = command else { return Err(Refused::NotStarted) };
+    let Command::Start { goal, root, check, settings } = command else { return Err(Refused::NotStarted) };
     within("goal", &goal, MAX_GOAL_BYTES)?;
     if goal.trim().is_empty() {
         return Err(Refused::Empty { what: "goal" });
     }
     within("root", &root, MAX_ROOT_BYTES)?;
+    within("check command", &check.concat(), MAX_CHECK_BYTES)?;
     settings.check()?;
-    Ok(Event::Started { goal, root, settings })
+    Ok(Event::Started { goal, root, check, settings })
 }
 
 fn follow(state: &State, settings: Settings, command: Command) -> Result<Vec<Event>, Refused> {

@@ -21,6 +21,9 @@ pub enum Event {
         goal: String,
         /// The workspace's root, absolute.
         root: String,
+        /// The workspace's own check command, word by word; none where it is empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        check: Vec<String>,
         /// The limits in force for the whole run.
         settings: Settings,
     },

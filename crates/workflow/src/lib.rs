@@ -22,8 +22,8 @@ mod step;
 pub use action::{Action, pending};
 pub use apply::apply;
 pub use bounds::{
-    MAX_ANSWER_BYTES, MAX_EVENT_BYTES, MAX_GOAL_BYTES, MAX_LIMIT, MAX_OUTPUT_BYTES, MAX_REASON_BYTES,
-    MAX_TURNS, REVIEW_ATTEMPTS,
+    MAX_ANSWER_BYTES, MAX_CHECK_BYTES, MAX_EVENT_BYTES, MAX_GOAL_BYTES, MAX_LIMIT, MAX_OUTPUT_BYTES,
+    MAX_REASON_BYTES, MAX_TURNS, REVIEW_ATTEMPTS,
 };
 pub use codec::{Error, VERSION};
 pub use command::Command;

@@ -39,6 +39,7 @@ pub struct State {
 pub(crate) struct Run {
     pub(crate) goal: String,
     pub(crate) root: String,
+    pub(crate) check: Vec<String>,
     pub(crate) settings: Settings,
 }
 
@@ -194,6 +195,11 @@ impl State {
     /// The workspace's root; `None` before the start.
     pub fn root(&self) -> Option<&str> {
         self.run.as_ref().map(|run| run.root.as_str())
+    }
+
+    /// The workspace's own check command; empty where there is none.
+    pub fn check(&self) -> &[String] {
+        self.run.as_ref().map_or(&[], |run| &run.check)
     }
 
     /// The limits of the run; `None` before the start.

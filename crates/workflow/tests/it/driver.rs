@@ -63,8 +63,13 @@ impl Driver {
 
     /// Runs to the end; panics where a law is broken on the way.
     pub(crate) fn run(&mut self, most_events: usize) {
-        self.tell(Command::Start { goal: "Go".to_owned(), root: "/w".to_owned(), settings: self.settings })
-            .unwrap();
+        self.tell(Command::Start {
+            goal: "Go".to_owned(),
+            root: "/w".to_owned(),
+            check: Vec::new(),
+            settings: self.settings,
+        })
+        .unwrap();
         while self.state.outcome().is_none() {
             assert!(self.events.len() < most_events, "no end after {most_events} events");
             self.interrupt();

@@ -36,7 +36,12 @@ fn senseless_events_are_counted_and_change_nothing() {
     run.ok(begin("a", 1, "t1", &["a.rs"]), &["commit_started"]);
 
     let senseless = [
-        Event::Started { goal: "Other".to_owned(), root: "/other".to_owned(), settings: settings() },
+        Event::Started {
+            goal: "Other".to_owned(),
+            root: "/other".to_owned(),
+            check: vec!["make".to_owned()],
+            settings: settings(),
+        },
         answered("second"),
         Event::Planned { attempt: 2, plan: small_plan() },
         commit_started("b", 1, "t2"),

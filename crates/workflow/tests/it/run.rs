@@ -16,7 +16,10 @@ impl Run {
     /// Started with these settings.
     pub(crate) fn with(settings: Settings) -> Self {
         let mut run = Self::default();
-        run.ok(Command::Start { goal: "Mend it".to_owned(), root: "/w".to_owned(), settings }, &["started"]);
+        run.ok(
+            Command::Start { goal: "Mend it".to_owned(), root: "/w".to_owned(), check: Vec::new(), settings },
+            &["started"],
+        );
         run
     }
 
