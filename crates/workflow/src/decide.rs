@@ -44,7 +44,10 @@ fn start(command: Command) -> Result<Event, Refused> {
         return Err(Refused::Empty { what: "goal" });
     }
     within("root", &root, MAX_ROOT_BYTES)?;
-    within("check command", &check.concat(), MAX_CHECK_BYTES)?;
+    let found = check.iter().map(String::len).sum();
+    if found > MAX_CHECK_BYTES {
+        return Err(Refused::TooLarge { what: "check command", found, max: MAX_CHECK_BYTES });
+    }
     settings.check()?;
     Ok(Event::Started { goal, root, check, settings })
 }
