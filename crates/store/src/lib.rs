@@ -1,1 +1,28 @@
-//! Under construction.
+//! What outlives the process: workflows, their events, and what model calls used. The only SQL of the house.
+//!
+//! One [`Writer`] per database runs on a thread of its own and commits in groups; many [`Readers`] read beside it.
+//! Everything here blocks: callers on an event loop send a [`Write`] or read on a blocking thread. Times, ids and
+//! fences come in as arguments.
+
+mod database;
+mod error;
+mod events;
+#[cfg(test)]
+mod fixture;
+mod readers;
+mod schema;
+mod usage;
+mod workflows;
+mod write;
+mod writer;
+
+pub use error::{Error, Failure, WriteError};
+pub use events::{EventId, EventRow, NewEvent};
+pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};
+pub use usage::{ModelTotals, UsageRow};
+pub use workflows::{NewWorkflow, WorkflowRow};
+pub use write::{
+    Append, Claimed, Committed, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_GOAL_BYTES, MAX_NAME_BYTES,
+    MAX_OUTCOME_BYTES, MAX_PAYLOAD_BYTES, MAX_ROOT_BYTES, MAX_USAGE_ROWS, Reply, Write,
+};
+pub use writer::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, Writer};

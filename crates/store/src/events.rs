@@ -1,0 +1,143 @@
+//! Table `workflow_events`: the histories, append only.
+
+use diesel::connection::DefaultLoadingMode;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use units::{Fence, Seq, UnixMillis, WorkflowId};
+
+use crate::error::Error;
+use crate::schema::workflow_events;
+use crate::write::Append;
+
+/// 64 random bits by which a writer whose acknowledgement got lost knows its own event again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EventId(pub u64);
+
+/// An event that is to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Drawn by whoever appends.
+    pub id: EventId,
+    /// The event's kind, in its own word.
+    pub kind: String,
+    /// The event as JSON.
+    pub payload: String,
+    /// When it happened.
+    pub at: UnixMillis,
+}
+
+/// An event of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its position; the first has 1, and there are no gaps.
+    pub seq: Seq,
+    /// What its writer drew for it.
+    pub id: EventId,
+    /// The event's kind, in its own word.
+    pub kind: String,
+    /// The event as JSON.
+    pub payload: String,
+    /// The token of the owner who wrote it.
+    pub fence: Fence,
+    /// When it happened.
+    pub at: UnixMillis,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = workflow_events)]
+struct NewRecord<'a> {
+    workflow_id: &'a str,
+    seq: i64,
+    event_id: i64,
+    kind: &'a str,
+    payload: &'a str,
+    fence: i64,
+    at: i64,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = workflow_events)]
+struct Record {
+    seq: i64,
+    event_id: i64,
+    kind: String,
+    payload: String,
+    fence: i64,
+    at: i64,
+}
+
+impl From<Record> for EventRow {
+    fn from(record: Record) -> Self {
+        Self {
+            seq: Seq(record.seq.cast_unsigned()),
+            id: EventId(record.event_id.cast_unsigned()),
+            kind: record.kind,
+            payload: record.payload,
+            fence: Fence(record.fence.cast_unsigned()),
+            at: UnixMillis(record.at),
+        }
+    }
+}
+
+/// Writes the events of an append whose positions have been won.
+pub(crate) fn insert(connection: &mut SqliteConnection, append: &Append) -> QueryResult<()> {
+    let mut seq = append.after;
+    for event in &append.events {
+        seq = seq.next();
+        let record = NewRecord {
+            workflow_id: append.workflow.as_str(),
+            seq: seq.0.cast_signed(),
+            event_id: event.id.0.cast_signed(),
+            kind: &event.kind,
+            payload: &event.payload,
+            fence: append.fence.0.cast_signed(),
+            at: event.at.0,
+        };
+        diesel::insert_into(workflow_events::table).values(record).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// In order, from the one after `seq` on; ends early once `most_bytes` of payload have been read.
+pub(crate) fn after(
+    connection: &mut SqliteConnection,
+    workflow: &WorkflowId,
+    seq: Seq,
+    limit: usize,
+    most_bytes: usize,
+) -> Result<Vec<EventRow>, Error> {
+    // No position is beyond the largest that the column holds.
+    let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
+    let records = workflow_events::table
+        .filter(workflow_events::workflow_id.eq(workflow.as_str()))
+        .filter(workflow_events::seq.gt(seq))
+        .order(workflow_events::seq)
+        .limit(limit as i64)
+        .select(Record::as_select())
+        .load_iter::<Record, DefaultLoadingMode>(connection)?;
+    let mut events = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        let event = EventRow::from(record?);
+        bytes += event.payload.len();
+        events.push(event);
+        if bytes >= most_bytes {
+            break;
+        }
+    }
+    Ok(events)
+}
+
+pub(crate) fn id_at(
+    connection: &mut SqliteConnection,
+    workflow: &WorkflowId,
+    seq: Seq,
+) -> Result<Option<EventId>, Error> {
+    let Ok(seq) = i64::try_from(seq.0) else { return Ok(None) };
+    let id: Option<i64> = workflow_events::table
+        .find((workflow.as_str(), seq))
+        .select(workflow_events::event_id)
+        .first(connection)
+        .optional()?;
+    Ok(id.map(|id| EventId(id.cast_unsigned())))
+}

@@ -1,0 +1,150 @@
+//! For this crate's tests: a database of its own, and a writer that runs on its thread.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use chat::Usage;
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+use units::{Fence, Nanodollars, Seq, TokenCount, UnixMillis, WorkflowId};
+
+use crate::{
+    Append, Claimed, Committed, Error, EventId, NewEvent, NewWorkflow, Readers, Reply, UsageRow, Write,
+    WriteError, Writer,
+};
+
+/// An empty folder with a place for a database.
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self { path: folder.path().join("history.db"), _folder: folder }
+    }
+
+    pub(crate) fn readers(&self) -> Readers {
+        Readers::open(&self.path, 2.try_into().unwrap()).unwrap()
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        Running::start(Writer::open(&self.path).unwrap())
+    }
+}
+
+/// A writer at work.
+pub(crate) struct Running {
+    pub(crate) inbox: mpsc::Sender<Write>,
+    pub(crate) hints: Arc<Mutex<Vec<Vec<Committed>>>>,
+    thread: JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    pub(crate) fn start(writer: Writer) -> Self {
+        let (inbox, writes) = mpsc::channel(64);
+        let hints = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&hints);
+        let thread =
+            std::thread::spawn(move || writer.run(writes, |grown| sink.lock().unwrap().push(grown.to_vec())));
+        Self { inbox, hints, thread }
+    }
+
+    pub(crate) fn ask<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.blocking_send(write(reply)).unwrap();
+        answer.blocking_recv().expect("the writer answers all that it takes")
+    }
+
+    /// A new workflow and its first owner.
+    pub(crate) fn owned(&self, number: u64) -> (WorkflowId, Claimed) {
+        let new = new_workflow(number);
+        let id = new.id.clone();
+        self.ask(|reply| Write::Create { new, reply }).unwrap();
+        let claimed = self.claim(&id).unwrap();
+        (id, claimed)
+    }
+
+    pub(crate) fn claim(&self, id: &WorkflowId) -> Result<Claimed, WriteError> {
+        let at = UnixMillis(2);
+        self.ask(|reply| Write::Claim { workflow: id.clone(), at, reply })
+    }
+
+    pub(crate) fn append(&self, append: Append) -> Result<Seq, WriteError> {
+        self.ask(|reply| Write::Append { append, reply })
+    }
+
+    /// Ends the loop as the last sender does.
+    pub(crate) fn stop(self) -> Result<(), Error> {
+        drop(self.inbox);
+        self.thread.join().unwrap()
+    }
+}
+
+pub(crate) fn new_workflow(number: u64) -> NewWorkflow {
+    NewWorkflow {
+        id: WorkflowId::from_random(number),
+        goal: format!("goal {number}"),
+        root: "/somewhere".to_owned(),
+        status: "planning".to_owned(),
+        at: UnixMillis(1),
+    }
+}
+
+pub(crate) fn event(id: u64) -> NewEvent {
+    NewEvent {
+        id: EventId(id),
+        kind: "noted".to_owned(),
+        payload: format!("{{\"id\":{id}}}"),
+        at: UnixMillis(3),
+    }
+}
+
+/// An append of events with these ids.
+pub(crate) fn append(id: &WorkflowId, fence: Fence, after: Seq, events: &[u64]) -> Append {
+    Append {
+        workflow: id.clone(),
+        fence,
+        after,
+        events: events.iter().copied().map(event).collect(),
+        usage: Vec::new(),
+        status: None,
+        outcome: None,
+    }
+}
+
+pub(crate) fn usage(key: &str, workflow: Option<&WorkflowId>) -> UsageRow {
+    UsageRow {
+        at: UnixMillis(4),
+        call_key: key.to_owned(),
+        workflow: workflow.cloned(),
+        role: "editor".to_owned(),
+        deployment: "local/some/model".parse().unwrap(),
+        usage: Usage { input: TokenCount(10), output: TokenCount(3), ..Usage::default() },
+        cost: Some(Nanodollars(70)),
+        outcome: "done".to_owned(),
+        duration_ms: 12,
+    }
+}
+
+/// Counts the COMMITs that really run.
+#[derive(Clone, Default)]
+pub(crate) struct CommitCount(Arc<AtomicU64>);
+
+impl CommitCount {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Instrumentation for CommitCount {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if matches!(event, InstrumentationEvent::CommitTransaction { .. }) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A few connections that only read: they see what is committed and never wait for the writer.
+//!
+//! All functions block; call them on a blocking thread. When all connections are out, a caller waits for one.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use diesel::sqlite::SqliteConnection;
+use units::{Seq, WorkflowId};
+
+use crate::error::Error;
+use crate::events::{EventId, EventRow};
+use crate::usage::{ModelTotals, UsageRow};
+use crate::workflows::WorkflowRow;
+use crate::{database, events, usage, workflows};
+
+/// The most rows of one page.
+pub const MAX_PAGE_ROWS: usize = 1000;
+/// A page of events ends with the one that fills this many bytes of payload.
+pub const MAX_PAGE_BYTES: usize = 8 << 20;
+/// The most rows of an answer that has no pages.
+pub const MAX_LISTED: usize = 10_000;
+
+/// A pool of read-only connections; cloning shares it.
+#[derive(Clone)]
+pub struct Readers(Arc<Pool>);
+
+struct Pool {
+    idle: Mutex<Vec<SqliteConnection>>,
+    returned: Condvar,
+}
+
+/// A connection that goes back to the pool however its use ends.
+struct Lease<'a> {
+    pool: &'a Pool,
+    connection: Option<SqliteConnection>,
+}
+
+impl Readers {
+    /// Opens `count` connections to a database that a [`Writer`](crate::Writer) of this version has opened before.
+    ///
+    /// # Errors
+    /// As for the writer, and [`Error::OlderSchema`]: readers do not migrate.
+    pub fn open(path: &Path, count: NonZeroUsize) -> Result<Self, Error> {
+        let idle = (0..count.get()).map(|_| database::open_for_reading(path)).collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(Pool { idle: Mutex::new(idle), returned: Condvar::new() })))
+    }
+
+    /// A workflow as it stands; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Damaged`], as in all functions below.
+    pub fn workflow(&self, id: &WorkflowId) -> Result<Option<WorkflowRow>, Error> {
+        self.read(|connection| workflows::get(connection, id))
+    }
+
+    /// Workflows, newest first, from the one that follows `before` on; at most `limit` and [`MAX_PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no workflow `before`.
+    pub fn workflows(&self, limit: usize, before: Option<&WorkflowId>) -> Result<Vec<WorkflowRow>, Error> {
+        self.read(|connection| workflows::list(connection, limit.min(MAX_PAGE_ROWS), before))
+    }
+
+    /// The workflows that have no outcome yet, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] beyond [`MAX_LISTED`].
+    pub fn unfinished(&self) -> Result<Vec<WorkflowId>, Error> {
+        self.read(|connection| workflows::unfinished(connection, MAX_LISTED))
+    }
+
+    /// The events after `seq`, in order: at most `limit` and [`MAX_PAGE_ROWS`], and about [`MAX_PAGE_BYTES`].
+    /// A page may be short; only an empty one is the history's end.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn events_after(&self, id: &WorkflowId, seq: Seq, limit: usize) -> Result<Vec<EventRow>, Error> {
+        let limit = limit.min(MAX_PAGE_ROWS);
+        self.read(|connection| events::after(connection, id, seq, limit, MAX_PAGE_BYTES))
+    }
+
+    /// Which event stands at a position: how a writer whose acknowledgement got lost learns whether it was written.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn event_id_at(&self, id: &WorkflowId, seq: Seq) -> Result<Option<EventId>, Error> {
+        self.read(|connection| events::id_at(connection, id, seq))
+    }
+
+    /// The calls of a workflow, in the order of their recording.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] beyond [`MAX_LISTED`].
+    pub fn usage_of(&self, workflow: &WorkflowId) -> Result<Vec<UsageRow>, Error> {
+        self.read(|connection| usage::of(connection, workflow, MAX_LISTED))
+    }
+
+    /// What a workflow used of each model, by provider and model.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Damaged`].
+    pub fn usage_by_model(&self, workflow: &WorkflowId) -> Result<Vec<ModelTotals>, Error> {
+        self.read(|connection| usage::by_model(connection, workflow))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&mut SqliteConnection) -> Result<T, Error>) -> Result<T, Error> {
+        let mut lease = self.0.lease();
+        read(lease.connection.as_mut().expect("a lease gives its connection up only when it is dropped"))
+    }
+}
+
+impl Pool {
+    fn lease(&self) -> Lease<'_> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(connection) = idle.pop() {
+                return Lease { pool: self, connection: Some(connection) };
+            }
+            idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
+        self.pool.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;

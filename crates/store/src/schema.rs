@@ -1,0 +1,50 @@
+//! The tables as Diesel sees them, written by hand; a test holds them against the migrated database.
+
+diesel::table! {
+    workflows (id) {
+        id -> Text,
+        goal -> Text,
+        root -> Text,
+        status -> Text,
+        fence -> BigInt,
+        last_seq -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    workflow_events (workflow_id, seq) {
+        workflow_id -> Text,
+        seq -> BigInt,
+        event_id -> BigInt,
+        kind -> Text,
+        payload -> Text,
+        fence -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    model_usage (id) {
+        id -> BigInt,
+        at -> BigInt,
+        call_key -> Text,
+        workflow_id -> Nullable<Text>,
+        role -> Text,
+        provider -> Text,
+        model -> Text,
+        input -> BigInt,
+        cached_input -> BigInt,
+        cache_written -> BigInt,
+        output -> BigInt,
+        reasoning -> BigInt,
+        cost_nanodollars -> Nullable<BigInt>,
+        outcome -> Text,
+        duration_ms -> BigInt,
+    }
+}
+
+#[cfg(test)]
+mod tests;

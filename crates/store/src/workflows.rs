@@ -1,0 +1,209 @@
+//! Table `workflows`: one row each, with the fence and the last position that every append is checked against.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use units::{Fence, Seq, UnixMillis, WorkflowId};
+
+use crate::error::{Error, WriteError};
+use crate::schema::workflows;
+use crate::write::{Append, Claimed};
+
+/// A workflow that is to be recorded. Nobody owns it until it is claimed: its fence is 0, its history is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWorkflow {
+    /// Its id.
+    pub id: WorkflowId,
+    /// What was asked for.
+    pub goal: String,
+    /// The workspace's folder.
+    pub root: String,
+    /// What it is doing, in its own word.
+    pub status: String,
+    /// When it was asked for.
+    pub at: UnixMillis,
+}
+
+/// A workflow as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkflowRow {
+    /// Its id.
+    pub id: WorkflowId,
+    /// What was asked for.
+    pub goal: String,
+    /// The workspace's folder.
+    pub root: String,
+    /// What it is doing, in its own word.
+    pub status: String,
+    /// The present owner's token.
+    pub fence: Fence,
+    /// The last event's position; 0 when there is none.
+    pub last_seq: Seq,
+    /// When it was asked for.
+    pub created_at: UnixMillis,
+    /// When it was last written to.
+    pub updated_at: UnixMillis,
+    /// How it ended, in its own words; `None` while it is unfinished.
+    pub outcome: Option<String>,
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = workflows)]
+struct Record {
+    id: String,
+    goal: String,
+    root: String,
+    status: String,
+    fence: i64,
+    last_seq: i64,
+    created_at: i64,
+    updated_at: i64,
+    outcome: Option<String>,
+}
+
+/// What an append changes; `None` leaves a column alone.
+#[derive(AsChangeset)]
+#[diesel(table_name = workflows)]
+struct Changes<'a> {
+    last_seq: i64,
+    status: Option<&'a str>,
+    outcome: Option<&'a str>,
+    updated_at: Option<i64>,
+}
+
+impl TryFrom<Record> for WorkflowRow {
+    type Error = Error;
+
+    fn try_from(record: Record) -> Result<Self, Error> {
+        Ok(Self {
+            id: parse_id(record.id)?,
+            goal: record.goal,
+            root: record.root,
+            status: record.status,
+            fence: Fence(record.fence.cast_unsigned()),
+            last_seq: Seq(record.last_seq.cast_unsigned()),
+            created_at: UnixMillis(record.created_at),
+            updated_at: UnixMillis(record.updated_at),
+            outcome: record.outcome,
+        })
+    }
+}
+
+fn parse_id(id: String) -> Result<WorkflowId, Error> {
+    id.try_into().map_err(|reason| Error::Damaged { table: "workflows", reason })
+}
+
+pub(crate) fn create(
+    connection: &mut SqliteConnection,
+    new: &NewWorkflow,
+) -> QueryResult<Result<Claimed, WriteError>> {
+    let record = Record {
+        id: new.id.to_string(),
+        goal: new.goal.clone(),
+        root: new.root.clone(),
+        status: new.status.clone(),
+        fence: 0,
+        last_seq: 0,
+        created_at: new.at.0,
+        updated_at: new.at.0,
+        outcome: None,
+    };
+    let made = diesel::insert_into(workflows::table)
+        .values(record)
+        .on_conflict(workflows::id)
+        .do_nothing()
+        .execute(connection)?;
+    Ok(if made == 1 { Ok(Claimed::default()) } else { Err(WriteError::Exists(new.id.clone())) })
+}
+
+/// Hands the workflow to a new owner, whose token is larger than all before it.
+pub(crate) fn claim(
+    connection: &mut SqliteConnection,
+    id: &WorkflowId,
+    at: UnixMillis,
+) -> QueryResult<Result<Claimed, WriteError>> {
+    let standing: Option<(i64, i64)> = diesel::update(workflows::table.find(id.as_str()))
+        .set((workflows::fence.eq(workflows::fence + 1), workflows::updated_at.eq(at.0)))
+        .returning((workflows::fence, workflows::last_seq))
+        .get_result(connection)
+        .optional()?;
+    Ok(standing.map(claimed).ok_or_else(|| WriteError::NotFound(id.clone())))
+}
+
+/// Moves the last position on by the append's events, if its fence and its `after` are still right.
+pub(crate) fn advance(
+    connection: &mut SqliteConnection,
+    append: &Append,
+) -> QueryResult<Result<Claimed, WriteError>> {
+    let last_seq = Seq(append.after.0.saturating_add(append.events.len() as u64));
+    let changes = Changes {
+        last_seq: last_seq.0.cast_signed(),
+        status: append.status.as_deref(),
+        outcome: append.outcome.as_deref(),
+        updated_at: append.events.last().map(|event| event.at.0),
+    };
+    let expected = workflows::table
+        .find(append.workflow.as_str())
+        .filter(workflows::fence.eq(append.fence.0.cast_signed()))
+        .filter(workflows::last_seq.eq(append.after.0.cast_signed()));
+    if diesel::update(expected).set(changes).execute(connection)? == 1 {
+        return Ok(Ok(Claimed { fence: append.fence, last_seq }));
+    }
+    let standing: Option<(i64, i64)> = workflows::table
+        .find(append.workflow.as_str())
+        .select((workflows::fence, workflows::last_seq))
+        .first(connection)
+        .optional()?;
+    Ok(Err(match standing.map(claimed) {
+        None => WriteError::NotFound(append.workflow.clone()),
+        Some(standing) if standing.fence != append.fence => WriteError::Fenced { current: standing.fence },
+        Some(standing) => WriteError::OutOfSequence { last: standing.last_seq },
+    }))
+}
+
+fn claimed((fence, last_seq): (i64, i64)) -> Claimed {
+    Claimed { fence: Fence(fence.cast_unsigned()), last_seq: Seq(last_seq.cast_unsigned()) }
+}
+
+pub(crate) fn get(connection: &mut SqliteConnection, id: &WorkflowId) -> Result<Option<WorkflowRow>, Error> {
+    let record =
+        workflows::table.find(id.as_str()).select(Record::as_select()).first(connection).optional()?;
+    record.map(WorkflowRow::try_from).transpose()
+}
+
+/// Newest first, from the one after `before` on.
+pub(crate) fn list(
+    connection: &mut SqliteConnection,
+    limit: usize,
+    before: Option<&WorkflowId>,
+) -> Result<Vec<WorkflowRow>, Error> {
+    let mut query = workflows::table
+        .select(Record::as_select())
+        .order((workflows::created_at.desc(), workflows::id.desc()))
+        .limit(limit as i64)
+        .into_boxed();
+    if let Some(before) = before {
+        let created_at: i64 = workflows::table
+            .find(before.as_str())
+            .select(workflows::created_at)
+            .first(connection)
+            .optional()?
+            .ok_or_else(|| Error::NotFound(before.clone()))?;
+        let same_time = workflows::created_at.eq(created_at).and(workflows::id.lt(before.as_str()));
+        query = query.filter(workflows::created_at.lt(created_at).or(same_time));
+    }
+    query.load(connection)?.into_iter().map(WorkflowRow::try_from).collect()
+}
+
+/// Oldest first.
+pub(crate) fn unfinished(connection: &mut SqliteConnection, most: usize) -> Result<Vec<WorkflowId>, Error> {
+    let ids: Vec<String> = workflows::table
+        .filter(workflows::outcome.is_null())
+        .order((workflows::created_at, workflows::id))
+        .limit(most as i64 + 1)
+        .select(workflows::id)
+        .load(connection)?;
+    if ids.len() > most {
+        return Err(Error::TooMany { what: "unfinished workflows", most });
+    }
+    ids.into_iter().map(parse_id).collect()
+}

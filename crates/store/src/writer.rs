@@ -1,0 +1,188 @@
+//! The loop of the database's one writing thread: it owns the only connection that writes.
+//!
+//! It promises: what waits goes into one transaction, in order; no write is answered before its COMMIT; a write that
+//! the database refuses hurts no other. It never retries after the database itself has failed: all who wait are told,
+//! the loop ends, and its owner opens a fresh writer. It holds nothing that a restart would lose.
+
+use std::path::{Path, PathBuf};
+use std::slice;
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Failure, WriteError, is_constraint};
+use crate::write::{Claimed, Committed, Write};
+use crate::{database, events, usage, workflows};
+
+/// The most writes in one transaction.
+pub const MAX_BATCH_WRITES: usize = 256;
+/// A transaction takes no further write once it has this many bytes.
+pub const MAX_BATCH_BYTES: usize = 16 << 20;
+
+/// The one writer of a database.
+pub struct Writer {
+    connection: SqliteConnection,
+    path: PathBuf,
+}
+
+type Outcome = Result<Claimed, WriteError>;
+
+/// Why a transaction was rolled back.
+enum Fault {
+    /// A statement failed: it may be the fault of its write alone.
+    Statement(diesel::result::Error),
+    /// The transaction itself failed: it did not begin, not commit, or the database ended it by itself.
+    Transaction(diesel::result::Error),
+}
+
+impl Writer {
+    /// Opens the database, makes it where there is none (mode 0600, in a folder that exists), and migrates it.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::NotADatabase`], [`Error::NewerSchema`] and [`Error::Open`] name the file and the remedy.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self { connection: database::open_for_writing(path)?, path: path.to_owned() })
+    }
+
+    /// Writes what comes until all senders are gone; blocks its thread, which is not one of an event loop.
+    ///
+    /// After each COMMIT it first tells `on_commit` which histories have grown, then answers; `on_commit` must be quick.
+    ///
+    /// # Errors
+    /// [`Error::WriterFailed`] when the database fails; everything that waits has been answered by then.
+    pub fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Write>,
+        mut on_commit: impl FnMut(&[Committed]),
+    ) -> Result<(), Error> {
+        while let Some(batch) = next_batch(&mut inbox) {
+            if let Err(failure) = self.write(batch, &mut on_commit) {
+                inbox.close();
+                while let Ok(write) = inbox.try_recv() {
+                    write.answer(Err(WriteError::Database(failure.clone())));
+                }
+                return Err(Error::WriterFailed { path: self.path, failure });
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: Vec<Write>, on_commit: &mut impl FnMut(&[Committed])) -> Result<(), Failure> {
+        match self.attempt(&batch) {
+            Ok(outcomes) => {
+                settle(batch, outcomes, on_commit);
+                Ok(())
+            }
+            Err(Fault::Statement(_)) => self.write_one_by_one(batch, on_commit),
+            Err(Fault::Transaction(error)) => Err(fail(batch, error)),
+        }
+    }
+
+    fn write_one_by_one(
+        &mut self,
+        batch: Vec<Write>,
+        on_commit: &mut impl FnMut(&[Committed]),
+    ) -> Result<(), Failure> {
+        let mut batch = batch.into_iter();
+        while let Some(write) = batch.next() {
+            match self.attempt(slice::from_ref(&write)) {
+                Ok(outcomes) => settle(vec![write], outcomes, on_commit),
+                Err(Fault::Statement(error)) if is_constraint(&error) => {
+                    write.answer(Err(WriteError::Refused(Failure::new(error))));
+                }
+                Err(Fault::Statement(error) | Fault::Transaction(error)) => {
+                    return Err(fail(std::iter::once(write).chain(batch), error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All writes in one transaction. It takes the write lock at once: one that starts by reading could not wait for it.
+    fn attempt(&mut self, writes: &[Write]) -> Result<Vec<Outcome>, Fault> {
+        let mut cause = None;
+        let attempt = self.connection.immediate_transaction(|connection| {
+            let apply = |write| {
+                apply(connection, write).map_err(|error| {
+                    cause = Some(error);
+                    diesel::result::Error::RollbackTransaction
+                })
+            };
+            writes.iter().map(apply).collect()
+        });
+        attempt.map_err(|error| match (cause, error) {
+            (Some(cause), diesel::result::Error::RollbackTransaction) => Fault::Statement(cause),
+            // On a full disk SQLite rolls back by itself, and the ROLLBACK that follows fails: the first error tells why.
+            (Some(cause), _) => Fault::Transaction(cause),
+            (None, error) => Fault::Transaction(error),
+        })
+    }
+}
+
+fn next_batch(inbox: &mut mpsc::Receiver<Write>) -> Option<Vec<Write>> {
+    let first = inbox.blocking_recv()?;
+    let mut bytes = first.bytes();
+    let mut batch = vec![first];
+    while batch.len() < MAX_BATCH_WRITES && bytes < MAX_BATCH_BYTES {
+        let Ok(write) = inbox.try_recv() else { break };
+        bytes += write.bytes();
+        batch.push(write);
+    }
+    Some(batch)
+}
+
+/// An `Ok(Err(_))` has written nothing, so it leaves the batch whole; an `Err` rolls the batch back.
+fn apply(connection: &mut SqliteConnection, write: &Write) -> QueryResult<Outcome> {
+    if let Err(error) = write.check() {
+        return Ok(Err(error));
+    }
+    match write {
+        Write::Create { new, .. } => workflows::create(connection, new),
+        Write::Claim { workflow, at, .. } => workflows::claim(connection, workflow, *at),
+        Write::Append { append, .. } => {
+            let outcome = workflows::advance(connection, append)?;
+            if outcome.is_ok() {
+                events::insert(connection, append)?;
+                usage::insert(connection, &append.usage)?;
+            }
+            Ok(outcome)
+        }
+        Write::Usage { rows, .. } => {
+            usage::insert(connection, rows)?;
+            Ok(Ok(Claimed::default()))
+        }
+        Write::Flush { .. } => Ok(Ok(Claimed::default())),
+    }
+}
+
+fn settle(batch: Vec<Write>, outcomes: Vec<Outcome>, on_commit: &mut impl FnMut(&[Committed])) {
+    let grown: Vec<_> =
+        batch.iter().zip(&outcomes).filter_map(|(write, outcome)| growth(write, outcome)).collect();
+    if !grown.is_empty() {
+        on_commit(&grown);
+    }
+    for (write, outcome) in batch.into_iter().zip(outcomes) {
+        write.answer(outcome);
+    }
+}
+
+fn growth(write: &Write, outcome: &Outcome) -> Option<Committed> {
+    match (write, outcome) {
+        (Write::Append { append, .. }, Ok(standing)) => {
+            Some(Committed { workflow: append.workflow.clone(), seq: standing.last_seq })
+        }
+        _ => None,
+    }
+}
+
+fn fail(writes: impl IntoIterator<Item = Write>, error: diesel::result::Error) -> Failure {
+    let failure = Failure::new(error);
+    for write in writes {
+        write.answer(Err(WriteError::Database(failure.clone())));
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests;
