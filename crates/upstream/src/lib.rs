@@ -1,1 +1,23 @@
-//! Under construction.
+//! Calls to providers: a `chat` request goes out over HTTP, and `chat` events come back as a stream.
+//!
+//! Every way to fail is an [`Error`] whose [`FailureClass`] says what the caller can do. A stream that breaks never
+//! passes for a whole answer. Keys travel in headers only and appear in no error. Dropping a stream closes its call.
+
+mod body;
+mod client;
+mod deadlines;
+mod dialect;
+mod endpoint;
+mod error;
+mod http;
+#[cfg(test)]
+mod loopback;
+mod played;
+mod retry_after;
+mod stream;
+mod tls;
+
+pub use client::{Call, Client, Options};
+pub use endpoint::{Dialect, Endpoint, HttpEndpoint};
+pub use error::{Error, FailureClass, Wait};
+pub use stream::EventStream;

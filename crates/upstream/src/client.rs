@@ -1,0 +1,105 @@
+//! The client: one connection pool, one TLS configuration, one clock.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clock::Clock;
+use units::ModelName;
+
+use crate::{Endpoint, Error, EventStream, HttpEndpoint, http, played, tls};
+
+/// How long a list of models may take.
+const MODELS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How connections are made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The longest that connecting may take, by the machine's clock.
+    pub connect_timeout: Duration,
+    /// CA certificates in PEM form that are trusted beside the machine's own.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(10), ca_file: None }
+    }
+}
+
+/// One call. Its waits begin when it is sent, and time in which the caller does not ask for events counts as total only.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Who asks; only scripts look at it.
+    pub role: &'a str,
+    /// The model, as the provider calls it.
+    pub model: &'a ModelName,
+    /// What is asked.
+    pub request: &'a chat::Request,
+    /// The longest wait for the first event, connecting among it.
+    pub first_byte: Duration,
+    /// The longest wait for more bytes after that.
+    pub between_bytes: Duration,
+    /// The longest that the whole call may take.
+    pub total: Duration,
+}
+
+/// Calls providers. Cloning shares its connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) has_roots: bool,
+    pub(crate) clock: Clock,
+}
+
+impl Client {
+    /// A client that trusts the machine's CA certificates and those of `options`. Reads files; calls nobody.
+    ///
+    /// # Errors
+    /// When the CA file cannot be used. A machine without certificates is an error only for a call that needs them.
+    pub fn try_new(options: &Options, clock: Clock) -> Result<Self, Error> {
+        Self::trusting(tls::roots(options.ca_file.as_deref())?, options, clock)
+    }
+
+    pub(crate) fn trusting(
+        roots: rustls::RootCertStore,
+        options: &Options,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let has_roots = !roots.is_empty();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::configuration(roots)?)
+            .connect_timeout(options.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| Error::Setup { reason: error.to_string() })?;
+        Ok(Self { http, has_roots, clock })
+    }
+
+    /// Sends a call and waits until the provider accepts it.
+    ///
+    /// # Errors
+    /// When the provider refuses, cannot be reached or takes too long.
+    pub async fn call(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<EventStream, Error> {
+        match endpoint {
+            Endpoint::Http(endpoint) => http::call(self, endpoint, call).await,
+            Endpoint::Scripted(script) => played::call(&self.clock, script, call).await,
+        }
+    }
+
+    /// The models that an endpoint says it serves, at most 1,000; those whose names cannot be configured are left out.
+    ///
+    /// # Errors
+    /// When the endpoint refuses, cannot be reached or takes longer than ten seconds.
+    pub async fn models(&self, endpoint: &HttpEndpoint) -> Result<Vec<ModelName>, Error> {
+        let listing = http::models(self, endpoint);
+        self.clock.timeout(MODELS_WITHIN, listing).await.unwrap_or_else(|clock::Elapsed| {
+            Err(Error::Timeout {
+                origin: endpoint.origin(),
+                waited_for: crate::Wait::Total,
+                limit: MODELS_WITHIN,
+            })
+        })
+    }
+}

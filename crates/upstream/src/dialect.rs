@@ -1,0 +1,93 @@
+//! What differs from dialect to dialect: the path, the headers, the translation.
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+use wire::{anthropic, gemini, openai_chat};
+
+use crate::{Call, Dialect, Error, HttpEndpoint};
+
+impl Dialect {
+    /// The body of a call.
+    pub(crate) fn encode(self, call: &Call<'_>) -> serde_json::Value {
+        let (request, model) = (call.request, call.model.as_str());
+        match self {
+            Self::Anthropic => anthropic::encode(request, model),
+            Self::OpenAiChat => openai_chat::encode(request, model),
+            Self::Gemini => gemini::encode(request, model),
+        }
+    }
+
+    /// A decoder for one answer.
+    pub(crate) fn decoder(self) -> Box<dyn wire::Decode> {
+        match self {
+            Self::Anthropic => Box::new(anthropic::Decoder::default()),
+            Self::OpenAiChat => Box::new(openai_chat::Decoder::default()),
+            Self::Gemini => Box::new(gemini::Decoder::default()),
+        }
+    }
+
+    /// The provider's words in the body of an error.
+    pub(crate) fn error_message(self, body: &[u8]) -> Option<String> {
+        match self {
+            Self::Anthropic => anthropic::error_message(body),
+            Self::OpenAiChat => openai_chat::error_message(body),
+            Self::Gemini => gemini::error_message(body),
+        }
+    }
+
+    /// The names in a list of models.
+    pub(crate) fn models(self, body: &[u8]) -> Result<Vec<String>, wire::Error> {
+        match self {
+            Self::Anthropic => anthropic::models(body),
+            Self::OpenAiChat => openai_chat::models(body),
+            Self::Gemini => gemini::models(body),
+        }
+    }
+}
+
+impl HttpEndpoint {
+    /// Where calls to `model` go.
+    pub(crate) fn call_url(&self, model: &str) -> Result<Url, Error> {
+        match self.dialect {
+            Dialect::Anthropic => self.url(&["v1", "messages"]),
+            Dialect::OpenAiChat => self.url(&["chat", "completions"]),
+            Dialect::Gemini => {
+                let mut url = self.url(&["v1beta", "models", &format!("{model}:streamGenerateContent")])?;
+                url.set_query(Some("alt=sse"));
+                Ok(url)
+            }
+        }
+    }
+
+    /// Where the list of models is.
+    pub(crate) fn models_url(&self) -> Result<Url, Error> {
+        match self.dialect {
+            Dialect::Anthropic => self.url(&["v1", "models"]),
+            Dialect::OpenAiChat => self.url(&["models"]),
+            Dialect::Gemini => self.url(&["v1beta", "models"]),
+        }
+    }
+
+    /// What every request carries; the key is nowhere else.
+    pub(crate) fn headers(&self) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::new();
+        // Bytes are read as they come: compression would hold them back.
+        headers.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.dialect == Dialect::Anthropic {
+            let (name, version) = anthropic::VERSION_HEADER;
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(version));
+        }
+        if let Some(key) = &self.key {
+            let (name, prefix) = match self.dialect {
+                Dialect::Anthropic => (HeaderName::from_static("x-api-key"), ""),
+                Dialect::OpenAiChat => (reqwest::header::AUTHORIZATION, "Bearer "),
+                Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), ""),
+            };
+            let mut value = HeaderValue::from_str(&format!("{prefix}{}", key.expose()))
+                .map_err(|_| Error::BadKey { origin: self.origin() })?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+}

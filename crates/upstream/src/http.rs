@@ -1,0 +1,112 @@
+//! A call over HTTP: from the request to the head of the answer.
+
+mod stream;
+
+pub(crate) use stream::HttpStream;
+
+use reqwest::Response;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use units::ModelName;
+
+use crate::deadlines::Deadlines;
+use crate::{Call, Client, Error, EventStream, HttpEndpoint, body, retry_after};
+
+/// The most bytes that are read of the body of an error.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// The most bytes of a list of models.
+const MAX_MODELS_BYTES: usize = 4 * 1024 * 1024;
+/// The most models of one endpoint.
+const MAX_MODELS: usize = 1_000;
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Sends a call; returns when the provider has accepted it.
+pub(crate) async fn call(
+    client: &Client,
+    endpoint: &HttpEndpoint,
+    call: &Call<'_>,
+) -> Result<EventStream, Error> {
+    let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call);
+    let url = endpoint.call_url(call.model.as_str())?;
+    let request = client.http.post(url).json(&endpoint.dialect.encode(call));
+    let response = deadlines.watch(send(client, endpoint, request)).await??;
+    expect_header(endpoint, &response, CONTENT_TYPE, EVENT_STREAM)?;
+    Ok(EventStream::http(HttpStream::new(endpoint, response, deadlines)))
+}
+
+/// Asks for the endpoint's models.
+pub(crate) async fn models(client: &Client, endpoint: &HttpEndpoint) -> Result<Vec<ModelName>, Error> {
+    let request = client.http.get(endpoint.models_url()?);
+    let mut response = send(client, endpoint, request).await?;
+    let (list, whole) =
+        body::read(&mut response, MAX_MODELS_BYTES).await.map_err(|error| network(endpoint, error))?;
+    if !whole {
+        return Err(Error::TooLarge { origin: endpoint.origin(), limit: MAX_MODELS_BYTES });
+    }
+    let names = endpoint
+        .dialect
+        .models(&list)
+        .map_err(|source| Error::Malformed { origin: endpoint.origin(), source })?;
+    Ok(names.into_iter().filter_map(|name| name.parse().ok()).take(MAX_MODELS).collect())
+}
+
+/// Sends a request and refuses every answer but a success in plain bytes.
+async fn send(
+    client: &Client,
+    endpoint: &HttpEndpoint,
+    request: reqwest::RequestBuilder,
+) -> Result<Response, Error> {
+    if endpoint.base_url.scheme() == "https" && !client.has_roots {
+        return Err(Error::NoRoots { origin: endpoint.origin() });
+    }
+    let sent = request.headers(endpoint.headers()?).send().await;
+    let mut response = sent.map_err(|error| network(endpoint, error))?;
+    let status = response.status();
+    if status.is_success() {
+        expect_header(endpoint, &response, CONTENT_ENCODING, "identity")?;
+        return Ok(response);
+    }
+    if status.is_redirection() {
+        return Err(Error::Redirected { origin: endpoint.origin(), status: status.as_u16() });
+    }
+    let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = asked.and_then(|value| retry_after::parse(value, client.clock.wall()));
+    // The status says enough: a body that breaks off takes only the reason away.
+    let body = body::read(&mut response, MAX_ERROR_BYTES).await.map(|(body, _)| body).unwrap_or_default();
+    let message = body::reason(endpoint, &body);
+    Err(Error::Status { origin: endpoint.origin(), status: status.as_u16(), retry_after, message })
+}
+
+/// Refuses a header with another value than `expected`, parameters aside. A missing `Content-Encoding` is `identity`.
+fn expect_header(
+    endpoint: &HttpEndpoint,
+    response: &Response,
+    name: HeaderName,
+    expected: &'static str,
+) -> Result<(), Error> {
+    let missing = if name == CONTENT_ENCODING { "identity" } else { "nothing" };
+    let value = response.headers().get(name);
+    let found = value.map_or(missing.into(), |value| String::from_utf8_lossy(value.as_bytes()));
+    let kind = found.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    let found = body::words(endpoint.key.as_ref(), &found);
+    Err(Error::WrongContent { origin: endpoint.origin(), expected, found })
+}
+
+/// The library's error and its causes, without the URL.
+fn network(endpoint: &HttpEndpoint, error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        reason.push_str(": ");
+        reason.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    let reason = body::words(endpoint.key.as_ref(), &reason);
+    Error::Network { origin: endpoint.origin(), reason }
+}
+
+#[cfg(test)]
+mod tests;

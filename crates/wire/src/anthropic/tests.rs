@@ -1,0 +1,206 @@
+//! Transcripts in the documented shapes.
+
+use chat::{Event, StopReason};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::transcript::{arguments, play, request, started, text, usage};
+
+const TURN: &str = r#"event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","content":[],"model":"m","stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":7,"cache_read_input_tokens":100,"output_tokens":1}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hmm"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"Eq=="}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: content_block_start
+data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}
+
+event: ping
+data: {"type":"ping"}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Grüße 😀"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":1}
+
+event: content_block_start
+data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"toolu_1","name":"read","input":{}}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"path\": \"a"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":".rs\"}"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":2}
+
+event: content_block_start
+data: {"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"toolu_2","name":"list","input":{"dir":"."}}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":3}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":89}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#;
+
+fn turn() -> Vec<Event> {
+    vec![
+        usage([25, 100, 7, 1, 0]),
+        text("Grüße 😀"),
+        started(0, "toolu_1", "read"),
+        arguments(0, "{\"path\": \"a"),
+        arguments(0, ".rs\"}"),
+        started(1, "toolu_2", "list"),
+        arguments(1, "{\"dir\":\".\"}"),
+        usage([25, 100, 7, 89, 0]),
+        Event::Stopped { reason: StopReason::ToolUse },
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_split_of_the_bytes_gives_the_same_events(piece in 1usize..400) {
+        let (events, end) = play(Decoder::default(), TURN.as_bytes(), piece);
+        prop_assert_eq!(events, turn());
+        prop_assert_eq!(end, Ok(()));
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_is_never_a_whole_one(keep in 0usize..TURN.len() - 1) {
+        let (events, end) = play(Decoder::default(), &TURN.as_bytes()[..keep], 64);
+        prop_assert!(turn().starts_with(&events));
+        prop_assert_eq!(end, Err(Error::Cut { dialect: DIALECT }));
+    }
+}
+
+#[test]
+fn an_error_in_the_stream_keeps_what_came_before_and_its_status() {
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    let cut = TURN.find("event: content_block_stop").unwrap();
+    let (events, end) = play(Decoder::default(), format!("{}{error}", &TURN[..cut]).as_bytes(), 10);
+    assert_eq!(events, [usage([25, 100, 7, 1, 0])]);
+    assert_eq!(end, Err(Error::Reported { status: 529, message: "Overloaded".to_owned() }));
+}
+
+#[test]
+fn a_delta_may_correct_all_counts() {
+    let delta = r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"input_tokens":3,"cache_read_input_tokens":4,"cache_creation_input_tokens":null,"output_tokens":5}}"#;
+    let (events, _) = play(Decoder::default(), format!("data: {delta}\n\n").as_bytes(), 9);
+    assert_eq!(events, [usage([3, 4, 0, 5, 0]), Event::Stopped { reason: StopReason::MaxOutput }]);
+}
+
+#[test]
+fn maps_every_documented_stop() {
+    let cases = [
+        ("end_turn", StopReason::EndOfTurn),
+        ("stop_sequence", StopReason::EndOfTurn),
+        ("refusal", StopReason::Refusal),
+        ("pause_turn", StopReason::Other("pause_turn".to_owned())),
+    ];
+    for (word, reason) in cases {
+        let frame =
+            format!("data: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{word}\"}}}}\n\n");
+        assert_eq!(play(Decoder::default(), frame.as_bytes(), 99).0, [Event::Stopped { reason }]);
+    }
+}
+
+#[test]
+fn refuses_what_is_not_of_the_dialect_without_showing_it() {
+    for data in ["{\"secret", "{\"type\":\"content_block_start\",\"index\":\"secret\"}", "\"secret\""] {
+        let error = play(Decoder::default(), format!("data: {data}\n\n").as_bytes(), 99).1.unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"));
+    }
+    let stray = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\"}}\n\n";
+    assert!(matches!(play(Decoder::default(), stray.as_bytes(), 99).1, Err(Error::Malformed { .. })));
+}
+
+#[test]
+fn bounds_the_tool_calls() {
+    let call = |index: u32| {
+        format!(
+            "data: {{\"type\":\"content_block_start\",\"index\":{index},\"content_block\":{{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{{}}}}}}\n\n"
+        )
+    };
+    let stream: String = (0..129).map(call).collect();
+    let (events, end) = play(Decoder::default(), stream.as_bytes(), 4096);
+    assert_eq!((events.len(), end), (128, Err(Error::TooManyToolCalls { limit: 128 })));
+}
+
+#[test]
+fn encodes_a_whole_conversation() {
+    let expected = json!({
+        "model": "claude-x",
+        "max_tokens": 100,
+        "stream": true,
+        "temperature": 0.2,
+        "system": "Be brief.",
+        "tools": [{"name": "read", "description": "Reads a file.", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "hello"}]},
+            {"role": "assistant", "content": [
+                {"type": "text", "text": "I look."},
+                {"type": "tool_use", "id": "a", "name": "read", "input": {"path": "x"}},
+                {"type": "tool_use", "id": "b", "name": "read", "input": {}},
+                {"type": "tool_use", "id": "c", "name": "read", "input": {"arguments_that_are_no_json_object": "{\"path"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "content": "ok"},
+                {"type": "tool_result", "tool_use_id": "b", "content": "gone", "is_error": true},
+                {"type": "tool_result", "tool_use_id": "c", "content": "bad", "is_error": true},
+                {"type": "text", "text": "go on"},
+            ]},
+        ],
+    });
+    assert_eq!(encode(&request(), "claude-x"), expected);
+}
+
+#[test]
+fn leaves_out_what_was_not_asked_for() {
+    let body = encode(&chat::Request::default(), "m");
+    assert_eq!(body, json!({"model": "m", "max_tokens": 0, "stream": true, "messages": []}));
+}
+
+#[test]
+fn reads_error_bodies_and_lists_of_models() {
+    let body =
+        br#"{"type":"error","error":{"type":"not_found_error","message":"model: x"},"request_id":"r"}"#;
+    assert_eq!(error_message(body).as_deref(), Some("model: x"));
+    assert_eq!(error_message(b"<html>"), None);
+    let list = br#"{"data":[{"type":"model","id":"claude-x","display_name":"X"}],"has_more":false}"#;
+    assert_eq!(models(list), Ok(vec!["claude-x".to_owned()]));
+    assert!(models(b"{}").is_err());
+}
+
+#[test]
+fn arguments_that_come_twice_count_once() {
+    let stream = concat!(
+        "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"a\":1}}}\n\n",
+        "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":1}\"}}\n\n",
+        "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    );
+    assert_eq!(
+        play(Decoder::default(), stream.as_bytes(), 99).0,
+        [started(0, "t", "n"), arguments(0, "{\"a\":1}")]
+    );
+}
