@@ -6,9 +6,9 @@ use std::sync::Arc;
 use actix::Actor;
 use dashmap::DashMap;
 
-use crate::Mailbox;
+use crate::{Handle, Mailbox};
 
-/// Finds the mailbox of a child by its path, such as `root/storage/writer`.
+/// Finds mailboxes and supervisors by their paths, such as `root/writer`.
 #[derive(Clone, Default)]
 pub struct Registry(Arc<DashMap<String, Arc<dyn Any + Send + Sync>>>);
 
@@ -19,6 +19,11 @@ impl Registry {
         Mailbox<A>: Clone + Send + Sync + 'static,
     {
         self.0.get(path)?.downcast_ref::<Mailbox<A>>().cloned()
+    }
+
+    /// The supervisor at `path`, if one has its place there.
+    pub fn supervisor(&self, path: &str) -> Option<Handle> {
+        self.0.get(path)?.downcast_ref::<Handle>().cloned()
     }
 
     pub(crate) fn enter(&self, path: String, mailbox: Arc<dyn Any + Send + Sync>) {

@@ -155,7 +155,9 @@ impl Body for SupervisorBody {
         });
     }
 
-    fn enter(&self, _: &str, _: &Registry) {}
+    fn enter(&self, path: &str, registry: &Registry) {
+        registry.enter(path.to_owned(), Arc::new(self.handle.clone()));
+    }
 
     fn go_down(&self, _: Option<Instant>) {}
 

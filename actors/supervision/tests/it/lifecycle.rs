@@ -82,6 +82,8 @@ async fn dynamic_children_come_and_go_and_administration_errs_as_in_otp() {
     assert_eq!(handle.start_child(one).await, Ok(()));
     assert_eq!(first.ask(Count, WITHIN).await, Ok((1, 1)));
     assert!(tree.registry().find::<Worker>("root/dynamic/one").is_some());
+    assert!(tree.registry().supervisor("root/dynamic").is_some());
+    assert!(tree.registry().supervisor("root/dynamic/one").is_none());
     assert_eq!(handle.start_child(worker("one").0).await, Err(ChildError::AlreadyStarted("one".to_owned())));
     assert_eq!(handle.start_child(worker("two").0).await, Ok(()));
     assert_eq!(handle.start_child(worker("three").0).await, Err(ChildError::TooMany(2)));

@@ -1,0 +1,226 @@
+//! The one pipeline that every agent runs: render, ask, let the model read, ask again, hand the answer over.
+//!
+//! An agent lives for one attempt at one step. It promises: each answer is durable before anything is made of it, and
+//! an answer that is remembered is not asked for again. It writes to no workspace; the tools that it offers only read.
+//! A restart begins the attempt again from what is remembered. Mailbox: none is read, for it takes no messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Context};
+use chat::{Answer, Event, Part, Request, Role, StopReason, ToolResult, Turn};
+use gateway::Call;
+use supervision::{ActorSpec, Backoff, ChildSpec, Failure, Life, Mailbox, Restart, Start, WhileDown, actor};
+use units::{UnixMillis, WorkflowId};
+use workflow::{Action, CallKey, Command, Refused, Step};
+use workspace::Workspace;
+
+use crate::feed::Progress;
+use crate::instance::{Instance, Recall, Report, Tell};
+use crate::tools::Reading;
+use crate::workbench::{Asking, Workbench};
+use crate::{editor, planner, reviewer};
+
+/// The most questions of one conversation.
+const MAX_TURNS: u32 = 24;
+/// How long the instance may take to store what it is told.
+const TELL_WITHIN: Duration = Duration::from_secs(60);
+
+/// The actor of one attempt.
+pub struct Agent {
+    life: Life,
+    assignment: Arc<Assignment>,
+}
+
+/// What an agent is to do, and with what.
+pub(crate) struct Assignment {
+    pub(crate) workflow: WorkflowId,
+    pub(crate) goal: String,
+    pub(crate) check: Vec<String>,
+    pub(crate) workspace: Workspace,
+    pub(crate) workbench: Workbench,
+    pub(crate) instance: Mailbox<Instance>,
+    /// The plan as text, once there is one.
+    pub(crate) plan: String,
+    /// The transactions that stand, oldest first: what a reviewer looks at.
+    pub(crate) committed: Vec<String>,
+    pub(crate) action: Action,
+    pub(crate) step: Step,
+}
+
+/// What an attempt came to: what the instance is to be told, or nothing where it knows already.
+pub(crate) type Attempted = Option<Command>;
+
+impl Agent {
+    /// An agent as a child of its workflow's supervisor; `id` is unique among its siblings.
+    pub(crate) fn child(id: String, assignment: Assignment, clock: &clock::Clock) -> ChildSpec {
+        let spec = ActorSpec { id, capacity: 1, while_down: WhileDown::Refuse, clock: clock.clone() };
+        let assignment = Arc::new(assignment);
+        let watched = assignment.clone();
+        let (child, _) = actor(spec, move |start: Start<Self>| {
+            let assignment = assignment.clone();
+            async move { Ok(Self { life: start.life, assignment }) }
+        });
+        child.restart(Restart::Transient).backoff(Backoff::default()).monitor(move |end, was_last| {
+            if !was_last || matches!(end, supervision::End::Normal | supervision::End::Shutdown) {
+                return;
+            }
+            let outcome = Err(Failure::new(format!("its agent ended: {end:?}")));
+            let report = Report { action: watched.action.name(), outcome };
+            if let Err(refused) = watched.instance.tell(report) {
+                // An instance that is gone or restarts looks at what is pending anyway.
+                tracing::warn!(?refused, "an agent's end was not told");
+            }
+        })
+    }
+}
+
+impl Actor for Agent {
+    type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        let (life, assignment) = (self.life.clone(), self.assignment.clone());
+        self.life.spawn(async move {
+            let outcome = attempt(&assignment).await;
+            let report = Report { action: assignment.action.name(), outcome };
+            match assignment.instance.ask(report, TELL_WITHIN).await {
+                Ok(()) => life.finish(),
+                Err(error) => life.fail(Failure::new(error)),
+            }
+        });
+    }
+}
+
+async fn attempt(assignment: &Assignment) -> Result<Attempted, Failure> {
+    assignment.show(Progress::StepStarted { step: assignment.step.to_string() });
+    match &assignment.action {
+        Action::Plan { attempt, feedback } => planner::plan(assignment, *attempt, feedback.as_deref()).await,
+        Action::Edit { task, attempt, feedback } => {
+            editor::edit(assignment, task, *attempt, feedback.as_deref()).await
+        }
+        Action::Review { round, attempt, feedback } => {
+            reviewer::review(assignment, *round, *attempt, feedback.as_deref()).await
+        }
+        Action::ResolveCommit { .. } | Action::Compensate { .. } | Action::Conclude => {
+            Err(Failure::new("no agent does this"))
+        }
+    }
+}
+
+impl Assignment {
+    /// Shows followers what goes on.
+    pub(crate) fn show(&self, progress: Progress) {
+        self.workbench.parts().pulses.show(&self.workflow, progress);
+    }
+
+    /// Says in a few words what the step does now.
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        self.show(Progress::Note { step: self.step.to_string(), text: text.into() });
+    }
+
+    /// Renders a template with these inputs.
+    pub(crate) fn render(
+        &self,
+        template: &str,
+        inputs: serde_json::Value,
+    ) -> Result<prompts::Rendered, Failure> {
+        let serde_json::Value::Object(inputs) = inputs else {
+            return Err(Failure::new("a template's inputs are named"));
+        };
+        self.workbench.parts().templates.load_full().render(template, &inputs).map_err(Failure::new)
+    }
+
+    /// Tells the instance; what it has heard already or does not want any more is no failure.
+    pub(crate) async fn tell(
+        &self,
+        command: Command,
+        usage: Option<store::UsageRow>,
+    ) -> Result<Result<(), Refused>, Failure> {
+        self.instance.ask(Tell { command, usage }, TELL_WITHIN).await.map_err(Failure::new)
+    }
+
+    /// Asks the model until it has no more to look up, and gives its last text.
+    pub(crate) async fn converse(
+        &self,
+        rendered: prompts::Rendered,
+        reading: &dyn Reading,
+        asking: Asking,
+    ) -> Result<String, Failure> {
+        let mut request = Request {
+            system: Some(rendered.system).filter(|system| !system.is_empty()),
+            turns: vec![Turn::user(rendered.user)],
+            tools: reading.tools(),
+            max_output: asking.max_output,
+            temperature: asking.temperature,
+        };
+        for turn in 1..=MAX_TURNS {
+            let answer = self.answer(&CallKey::new(self.step.clone(), turn), &request, asking).await?;
+            match answer.stop {
+                StopReason::MaxOutput => {
+                    let limit = asking.max_output;
+                    return Err(Failure::new(format!(
+                        "the answer was cut at {limit} tokens: raise max_output_tokens for this role"
+                    )));
+                }
+                StopReason::Refusal => return Err(Failure::new("the model refused to answer")),
+                StopReason::EndOfTurn | StopReason::ToolUse | StopReason::Other(_) => {}
+            }
+            if answer.tool_calls.is_empty() {
+                return Ok(answer.text);
+            }
+            let mut results = Vec::with_capacity(answer.tool_calls.len());
+            for call in &answer.tool_calls {
+                self.note(format!("{} {}", call.name, call.arguments));
+                let (content, is_error) = match reading.call(call).await {
+                    Ok(content) => (content, false),
+                    Err(reason) => (reason, true),
+                };
+                results.push(Part::ToolResult(ToolResult { call_id: call.id.clone(), content, is_error }));
+            }
+            request.turns.push(Turn { role: Role::Assistant, parts: answer.parts() });
+            request.turns.push(Turn { role: Role::User, parts: results });
+        }
+        Err(Failure::new(format!("the model asked for more than {MAX_TURNS} rounds of reading")))
+    }
+
+    /// A remembered answer, or a new one that is remembered before it is returned.
+    async fn answer(&self, key: &CallKey, request: &Request, asking: Asking) -> Result<Answer, Failure> {
+        let remembered = self.instance.ask(Recall { key: key.clone() }, TELL_WITHIN).await;
+        if let Some(memo) = remembered.map_err(Failure::new)? {
+            return Ok(memo.answer.clone());
+        }
+        let step = self.step.to_string();
+        let parts = self.workbench.parts();
+        let mut on_event = |event: &Event| {
+            if let Event::Text { text } = event {
+                self.show(Progress::Output { step: step.clone(), text: text.clone() });
+            }
+        };
+        let call = Call { role: key.role().name(), request, within: asking.within };
+        let receipt = parts.gateway.call(call, &mut on_event).await.map_err(Failure::new)?;
+
+        let usage = store::UsageRow {
+            at: parts.gateway.clock.wall(),
+            call_key: format!("{}/{key}", self.workflow),
+            workflow: Some(self.workflow.clone()),
+            role: key.role().name().to_owned(),
+            deployment: receipt.deployment.clone(),
+            usage: receipt.usage,
+            cost: receipt.cost,
+            outcome: "answered".to_owned(),
+            duration_ms: receipt.duration.as_millis().try_into().unwrap_or(u64::MAX),
+        };
+        let answer = receipt.answer;
+        let (deployment, cost) = (receipt.deployment, receipt.cost);
+        let command = Command::RecordAnswer { key: key.clone(), answer: answer.clone(), deployment, cost };
+        match self.tell(command, Some(usage)).await? {
+            Ok(()) | Err(Refused::Duplicate { .. }) => Ok(answer),
+            Err(refused) => Err(Failure::new(refused)),
+        }
+    }
+}
+
+/// When something happens, for rows.
+pub(crate) fn now(workbench: &Workbench) -> UnixMillis {
+    workbench.parts().gateway.clock.wall()
+}

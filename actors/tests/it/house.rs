@@ -1,0 +1,144 @@
+//! A house to test in: its folders, its script, and how to wait for what is to happen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::feed::Shown;
+use actors::tree::{Blueprint, House, ProviderSpec, build};
+use actors::workbench::{Asking, Manners, Running};
+use actors::workflows::Order;
+use clock::Clock;
+use routing::{Choice, Readiness, Source};
+use tempfile::TempDir;
+use units::{Seq, TokenCount, WorkflowId};
+use workflow::{Event, Mode, Outcome, Settings};
+
+/// Folders that go with the test.
+pub(crate) struct Place {
+    pub(crate) state: TempDir,
+    pub(crate) workspace: TempDir,
+    pub(crate) script: String,
+}
+
+pub(crate) const SETTINGS: Settings = Settings {
+    mode: Mode::Run,
+    plan_attempts: 2,
+    edit_attempts: 2,
+    review_rounds: 2,
+    parallel_editors: 2,
+    step_failures: 1,
+};
+
+impl Place {
+    pub(crate) fn new(files: &[(&str, &str)], script: &str) -> Self {
+        let place = Self {
+            state: TempDir::new().unwrap(),
+            workspace: TempDir::new().unwrap(),
+            script: script.to_owned(),
+        };
+        for (path, content) in files {
+            std::fs::write(place.workspace.path().join(path), content).unwrap();
+        }
+        place
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.workspace.path().join(path)).ok()
+    }
+
+    pub(crate) async fn open(&self) -> House {
+        build(self.blueprint()).await.unwrap()
+    }
+
+    fn blueprint(&self) -> Blueprint {
+        let clock = Clock::real();
+        let script = Arc::new(scripted::Script::parse("script", &self.script).unwrap());
+        let asking =
+            Asking { max_output: TokenCount(4096), temperature: None, within: Duration::from_secs(60) };
+        let provider = ProviderSpec {
+            id: "demo".parse().unwrap(),
+            models: script.models().iter().map(|model| (model.clone(), None)).collect(),
+            endpoint: Some(upstream::Endpoint::Scripted(script)),
+            source: Source::Script,
+            readiness: Readiness::Ready,
+        };
+        let choice = Choice::Provider("demo".parse().unwrap());
+        let roles = ["planner", "editor", "reviewer"].map(|role| (role.to_owned(), choice.clone()));
+        let folder = |name: &str| -> PathBuf { self.state.path().join(name) };
+        Blueprint {
+            clock: clock.clone(),
+            database: folder("test.db"),
+            providers: vec![provider],
+            roles: BTreeMap::from(roles),
+            upstream: upstream::Options::default(),
+            patience: gateway::Patience::default(),
+            roots: workspace::Roots::try_new(vec![self.workspace.path().to_owned()]).unwrap(),
+            overlays: folder("overlays"),
+            journals: folder("journals"),
+            running: Running {
+                runner: Arc::new(process::Runner::new(PathBuf::from("no-launcher"), clock)),
+                environment: Vec::new(),
+                limits: process::Limits::default(),
+            },
+            manners: Manners { planner: asking, editor: asking, reviewer: asking },
+            end_before_rename: None,
+            threads: 2,
+        }
+    }
+
+    pub(crate) fn order(&self, mode: Mode) -> Order {
+        Order {
+            goal: "Make it better".to_owned(),
+            root: self.workspace.path().to_owned(),
+            check: Vec::new(),
+            settings: Settings { mode, ..SETTINGS },
+        }
+    }
+}
+
+/// Follows a workflow until `wished` holds of its history so far, and returns that history.
+pub(crate) async fn history_until(
+    house: &House,
+    id: &WorkflowId,
+    wished: impl Fn(&[Event]) -> bool,
+) -> Vec<Event> {
+    let doors = house.doors();
+    let mut follower = doors.pulses.follow(doors.readers.clone(), id.clone(), Seq(0));
+    let mut history: Vec<Event> = Vec::new();
+    loop {
+        if let Shown::Event(row) = follower.next().await.unwrap() {
+            assert_eq!(row.seq.0, history.len() as u64 + 1, "no gap, no duplicate");
+            history.push(Event::decode(&row.payload).unwrap());
+        }
+        if wished(&history) {
+            return history;
+        }
+    }
+}
+
+pub(crate) async fn end_of(house: &House, id: &WorkflowId) -> (Outcome, Vec<Event>) {
+    let over = |history: &[Event]| matches!(history.last(), Some(Event::Finished { .. }));
+    let history = history_until(house, id, over).await;
+    let Some(Event::Finished { outcome }) = history.last().cloned() else { unreachable!("it is over") };
+    (outcome, history)
+}
+
+/// All files of a folder with their bytes, to compare byte for byte.
+pub(crate) fn bytes_of(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,276 @@
+//! The whole tree: who lives in it, who restarts whom. The only file that knows who sits beside whom.
+
+use std::collections::BTreeMap;
+use std::num::{NonZero, NonZeroU16};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cells::{Breaker, Load};
+use clock::Clock;
+use gateway::{Gateway, Patience, Routes};
+use pricing::Price;
+use routing::{Choice, Readiness, Source};
+use supervision::{ChildSpec, End, Intensity, Limit, Node, SupervisorSpec, Tree};
+use units::{DeploymentId, ModelName, ProviderId};
+
+use crate::blocking;
+use crate::catalogue::Catalogue;
+use crate::deployment::Deployment;
+use crate::feed::{Feed, Pulses};
+use crate::provider::Provider;
+use crate::router::{Reports, Router};
+use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
+use crate::workflows::{MAX_WORKFLOWS, Workflows};
+use crate::writer::Writer;
+
+/// Failures in a row that open a deployment's breaker.
+const TRIPS_AFTER: NonZeroU16 = NonZeroU16::new(5).expect("5 is not 0");
+/// Connections that read the store.
+const READERS: NonZero<usize> = NonZero::new(4).expect("4 is not 0");
+/// What the root and its branches put up with before the server gives up.
+const PATIENT: Limit = Limit::Shared(Intensity { restarts: 5, period: Duration::from_secs(30) });
+
+/// A provider as it is configured.
+#[derive(Clone, Debug)]
+pub struct ProviderSpec {
+    /// Its name.
+    pub id: ProviderId,
+    /// Where it is; `None` when it is not ready.
+    pub endpoint: Option<upstream::Endpoint>,
+    /// Who answers there.
+    pub source: Source,
+    /// Whether it can be called.
+    pub readiness: Readiness,
+    /// Its models in the order of preference, and what they cost where that is known.
+    pub models: Vec<(ModelName, Option<Price>)>,
+}
+
+/// Everything that the tree is built from.
+pub struct Blueprint {
+    /// The one clock.
+    pub clock: Clock,
+    /// The database's file; its folder exists.
+    pub database: PathBuf,
+    /// The providers in the order of preference.
+    pub providers: Vec<ProviderSpec>,
+    /// What each role wants; `auto` unless said.
+    pub roles: BTreeMap<String, Choice>,
+    /// How connections to providers are made.
+    pub upstream: upstream::Options,
+    /// How long to wait for providers.
+    pub patience: Patience,
+    /// Where workflows may work.
+    pub roots: workspace::Roots,
+    /// The folder of the working copies.
+    pub overlays: PathBuf,
+    /// The folder of the journals.
+    pub journals: PathBuf,
+    /// How the commands of workspaces are run.
+    pub running: Running,
+    /// How agents ask.
+    pub manners: Manners,
+    /// Set in tests of debug builds only.
+    pub end_before_rename: Option<EndBeforeRename>,
+    /// Threads that carry actors.
+    pub threads: usize,
+}
+
+/// Why the house does not stand.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// No client for providers can be made.
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+    /// The routing table contradicts itself.
+    #[error(transparent)]
+    Routing(#[from] routing::Error),
+    /// The routing table and its deployments do not fit.
+    #[error(transparent)]
+    Gateway(#[from] gateway::Error),
+    /// The working copies have no place.
+    #[error(transparent)]
+    Workspace(#[from] workspace::Error),
+    /// An actor did not start.
+    #[error("the supervision tree did not start: {0:?}")]
+    Tree(End),
+}
+
+/// A running server without its doors.
+pub struct House {
+    tree: Tree,
+    doors: Doors,
+}
+
+/// What doors may use. Cloning is cheap.
+#[derive(Clone)]
+pub struct Doors {
+    /// Starts and reaches workflows.
+    pub workflows: Workflows,
+    /// Reads what is stored.
+    pub readers: store::Readers,
+    /// Follows workflows.
+    pub pulses: Pulses,
+    /// The routes in force.
+    pub routes: Arc<ArcSwap<Routes>>,
+    /// Workspaces and their journals.
+    pub workbench: Workbench,
+    /// The tree as it is now.
+    pub view: Arc<dyn Fn() -> Node + Send + Sync>,
+}
+
+/// The providers' branch and what it publishes.
+struct Providers {
+    branch: ChildSpec,
+    routes: Routes,
+    mailboxes: Mailboxes,
+}
+
+#[derive(Default)]
+struct Mailboxes {
+    providers: BTreeMap<ProviderId, supervision::Mailbox<Provider>>,
+    deployments: BTreeMap<DeploymentId, supervision::Mailbox<Deployment>>,
+}
+
+/// Builds and starts everything; nothing that an earlier process left unfinished goes on yet.
+///
+/// ```text
+/// root
+/// ├─ feed, writer
+/// ├─ providers   a supervisor per provider { account, a deployment per model }
+/// ├─ router, catalogue
+/// └─ workflows   dynamic: a supervisor per workflow { instance, its agents }
+/// ```
+///
+/// # Errors
+/// What keeps a part from being made, or the tree from starting.
+pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
+    let clock = blueprint.clock.clone();
+    let database = blueprint.database.clone();
+    // Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
+    let readers = blocking(move || {
+        drop(store::Writer::open(&database)?);
+        store::Readers::open(&database, READERS)
+    })
+    .await?;
+
+    let (feed, feed_mailbox, pulses) = Feed::child(&clock);
+    let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
+    let Providers { branch, routes, mailboxes } = providers(blueprint.providers, blueprint.roles, &clock)?;
+    let routes = Arc::new(ArcSwap::from_pointee(routes));
+    let (router, _) = Router::child(&routes, &clock);
+    let (catalogue, _, templates) = Catalogue::child(&clock);
+    let (workflows, supervisor) = SupervisorSpec {
+        id: "workflows".to_owned(),
+        limit: Limit::PerChild(Intensity::default()),
+        max_children: MAX_WORKFLOWS,
+        children: Vec::new(),
+    }
+    .into_child();
+
+    let reports = Reports {
+        providers: mailboxes.providers,
+        deployments: mailboxes.deployments,
+        pen: pen.clone(),
+        clock: clock.clone(),
+    };
+    let gateway = Gateway {
+        routes: routes.clone(),
+        client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
+        clock: clock.clone(),
+        report: Arc::new(reports),
+        jitter: Arc::new(jitter),
+        patience: blueprint.patience,
+    };
+    let workbench = Workbench::new(Parts {
+        gateway,
+        templates,
+        pulses: pulses.clone(),
+        roots: blueprint.roots,
+        pool: workspace::Pool::open(&blueprint.overlays)?,
+        journals: blueprint.journals,
+        running: blueprint.running,
+        manners: blueprint.manners,
+        end_before_rename: blueprint.end_before_rename,
+    });
+
+    let root = family("root", vec![feed, writer, branch, router, catalogue, workflows]);
+    let tree = Tree::start(root, clock.clone(), blueprint.threads).await.map_err(Error::Tree)?;
+    let workflows = Workflows {
+        supervisor,
+        registry: tree.registry().clone(),
+        pen,
+        readers: readers.clone(),
+        workbench: workbench.clone(),
+        clock,
+    };
+    let view = tree.viewer();
+    Ok(House { tree, doors: Doors { workflows, readers, pulses, routes, workbench, view } })
+}
+
+impl House {
+    /// What doors may use.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// Waits until the tree has given up by itself.
+    pub async fn ended(&self) -> End {
+        self.tree.ended().await
+    }
+
+    /// Stops everything, in reverse order of its start; what is unfinished goes on at the next start.
+    pub async fn stop(self) -> End {
+        self.tree.stop().await
+    }
+}
+
+fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
+    let max_children = children.len();
+    SupervisorSpec { id: id.to_owned(), limit: PATIENT, max_children, children }
+}
+
+fn providers(
+    specs: Vec<ProviderSpec>,
+    roles: BTreeMap<String, Choice>,
+    clock: &Clock,
+) -> Result<Providers, Error> {
+    let mut branches = Vec::new();
+    let mut table = Vec::new();
+    let mut published = Vec::new();
+    let mut mailboxes = Mailboxes::default();
+    for spec in specs {
+        let (account, mailbox) = Provider::child(spec.id.clone(), clock);
+        mailboxes.providers.insert(spec.id.clone(), mailbox);
+        let mut children = vec![account];
+        for (model, price) in spec.models {
+            let id = DeploymentId { provider: spec.id.clone(), model };
+            let (source, readiness) = (spec.source, spec.readiness);
+            table.push(routing::Deployment { id: id.clone(), source, readiness });
+            let Some(endpoint) = spec.endpoint.clone() else { continue };
+            let deployment = Arc::new(gateway::Deployment {
+                id: id.clone(),
+                endpoint,
+                price,
+                breaker: Arc::new(Breaker::new(TRIPS_AFTER, clock.now())),
+                load: Arc::new(Load::new()),
+            });
+            published.push(deployment.clone());
+            let (child, mailbox) = Deployment::child(deployment, clock);
+            mailboxes.deployments.insert(id, mailbox);
+            children.push(child);
+        }
+        branches.push(family(spec.id.as_str(), children).into_child().0);
+    }
+    let routes = Routes::try_new(routing::Table::try_new(table, roles)?, published)?;
+    Ok(Providers { branch: family("providers", branches).into_child().0, routes, mailboxes })
+}
+
+/// A number from 0 to 1; without randomness callers come back all at once, which is worse and still right.
+fn jitter() -> f64 {
+    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+}
