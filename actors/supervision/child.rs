@@ -149,7 +149,7 @@ pub(crate) struct Surroundings {
 pub(crate) struct Report {
     pub(crate) child: u64,
     pub(crate) generation: u64,
-    pub(crate) to: mpsc::UnboundedSender<Occurrence>,
+    pub(crate) to: mpsc::Sender<Occurrence>,
     pub(crate) done: bool,
 }
 
@@ -329,24 +329,31 @@ impl Life {
 
 impl Report {
     pub(crate) fn started(&self) {
-        self.send(What::Started);
+        self.send_now(What::Started);
     }
 
-    pub(crate) fn ended(mut self, end: End) {
+    pub(crate) async fn ended(mut self, end: End) {
         self.done = true;
-        self.send(What::Ended(end));
+        // A supervisor that is gone itself needs no report.
+        let _ = self.to.send(self.occurrence(What::Ended(end))).await;
     }
 
-    fn send(&self, what: What) {
-        // A supervisor that is gone itself needs no report.
-        let _ = self.to.send(Occurrence { child: self.child, generation: self.generation, what });
+    /// There is room: a supervisor has asked for at most one start and one end of each of its children.
+    fn send_now(&self, what: What) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.to.try_send(self.occurrence(what)) {
+            tracing::error!("a supervisor does not hear its children");
+        }
+    }
+
+    fn occurrence(&self, what: What) -> Occurrence {
+        Occurrence { child: self.child, generation: self.generation, what }
     }
 }
 
 impl Drop for Report {
     fn drop(&mut self) {
         if !self.done {
-            self.send(What::Ended(End::Killed));
+            self.send_now(What::Ended(End::Killed));
         }
     }
 }

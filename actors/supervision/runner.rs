@@ -41,7 +41,7 @@ where
         }
     };
     life.end_tasks();
-    report.ended(end);
+    report.ended(end).await;
 }
 
 async fn build<A: Actor<Context = Context<A>>>(

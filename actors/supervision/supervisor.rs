@@ -150,7 +150,7 @@ impl Body for SupervisorBody {
                     Ok(end) => end,
                     Err(panic) => End::Panicked { message: panic_message(panic.as_ref()) },
                 };
-                report.ended(end);
+                report.ended(end).await;
             });
         });
     }

@@ -19,6 +19,9 @@ use crate::end::End;
 use crate::intensity::Window;
 use crate::view::{State, Vitals};
 
+/// Late words of children that were left behind.
+const LEFT_BEHIND: usize = 64;
+
 /// The running supervisor.
 pub(super) struct Family {
     path: Arc<str>,
@@ -29,8 +32,8 @@ pub(super) struct Family {
     shown: Arc<Mutex<Vec<Arc<Vitals>>>>,
     window: Window,
     serials: u64,
-    reports: mpsc::UnboundedSender<Occurrence>,
-    occurrences: mpsc::UnboundedReceiver<Occurrence>,
+    reports: mpsc::Sender<Occurrence>,
+    occurrences: mpsc::Receiver<Occurrence>,
     ending: Option<End>,
 }
 
@@ -44,8 +47,9 @@ impl Family {
     ) -> Self {
         // What a life that was cut off left behind is shown no longer.
         shown.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        // Unbounded, yet bounded by what there is: a start and an end for each generation under way.
-        let (reports, occurrences) = mpsc::unbounded_channel();
+        // A start and an end of each child, and room for what those say that were left behind as stuck.
+        let (reports, occurrences) =
+            mpsc::channel(2 * spec.max_children.max(spec.children.len()) + LEFT_BEHIND);
         let mut family = Self {
             path,
             spec,

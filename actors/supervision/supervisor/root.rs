@@ -33,7 +33,7 @@ impl Tree {
         let (child, handle) = spec.into_child();
         let root = child.body;
         let control = Arc::new(Control::default());
-        let (to, mut reports) = mpsc::unbounded_channel();
+        let (to, mut reports) = mpsc::channel(4);
         let (announce, end) = watch::channel(None);
 
         let generation = root.vitals().next_generation();
