@@ -1,0 +1,100 @@
+//! Configuration: the only reader of configuration files and of the environment.
+//!
+//! Layers, each over the one before: the defaults in config/impresario.yaml, the vendors' own variables for their
+//! URLs, the operator's file, `IMPRESARIO_…` variables, flags. Each layer is checked by itself first, so that an error
+//! names its file and line or its variable. Keys are read here and held as `Secret`; nothing prints them.
+
+mod accounts;
+mod assembly;
+mod base_url;
+mod bounded;
+mod environment;
+mod error;
+mod key_place;
+mod layers;
+mod local_servers;
+mod one_or_many;
+mod printing;
+mod providers;
+pub mod settings;
+mod state_folder;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use units::ProviderId;
+
+pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
+pub use environment::Environment;
+pub use error::{Defect, Error};
+pub use settings::Settings;
+pub use state_folder::{Lock, MAX_SOCKET_PATH_BYTES, StateFolder};
+
+use accounts::Account;
+use assembly::FailPoint;
+
+/// What the command line says; the default says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The configuration file, in place of the usual one.
+    pub config: Option<PathBuf>,
+    /// The state folder, in place of the usual one.
+    pub state_dir: Option<PathBuf>,
+    /// Where the server listens.
+    pub listen: Option<SocketAddr>,
+    /// Folders to work in, beside those of `workspaces.roots`.
+    pub roots: Vec<PathBuf>,
+    /// The provider that all roles use.
+    pub provider: Option<ProviderId>,
+}
+
+/// Everything that was read, checked.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The effective settings.
+    pub settings: Settings,
+    /// Where the server keeps what it must not forget.
+    pub state: StateFolder,
+    /// The environment as it was when this was loaded.
+    pub environment: Environment,
+    accounts: Vec<Account>,
+    fail_point: Option<FailPoint>,
+}
+
+/// Reads everything that configures this process. Calls nobody and writes nothing.
+///
+/// # Errors
+/// What is wrong, in which file and line or variable, and what to do about it.
+pub fn load(flags: &Flags) -> Result<Loaded, Error> {
+    load_from(flags, surroundings())
+}
+
+/// As [`load`], from an environment that the caller made up.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Error> {
+    let settings = layers::read(flags, &environment)?.settings;
+    Ok(Loaded {
+        state: StateFolder::find(flags.state_dir.as_deref(), &environment)?,
+        accounts: accounts::read(&settings.providers, &environment)?,
+        fail_point: assembly::fail_point(&environment)?,
+        settings,
+        environment,
+    })
+}
+
+/// The effective settings as YAML that can be saved as a configuration file; above it, where they came from.
+///
+/// # Errors
+/// As [`load`]; but no key is looked up, and the state folder may be missing.
+pub fn print(flags: &Flags) -> Result<String, Error> {
+    printing::print(flags, &surroundings())
+}
+
+fn surroundings() -> Environment {
+    std::env::vars_os().collect()
+}
+
+#[cfg(test)]
+mod tests;

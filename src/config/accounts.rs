@@ -1,0 +1,186 @@
+//! Providers as they are configured, with their keys: each entry is checked and made ready to be called.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use pricing::Price;
+use routing::{Readiness, Source};
+use scripted::Script;
+use secrets::Secret;
+use units::{ModelName, ProviderId};
+use upstream::{Dialect, Endpoint, HttpEndpoint};
+
+use super::environment::Environment;
+use super::settings::{BaseUrl, KeyPlace, Kind, Provider, Providers};
+use super::{Defect, Error, layers, state_folder};
+
+/// The most providers: each is a branch of the tree.
+const MAX_PROVIDERS: usize = 64;
+/// The longest key, in bytes.
+const MAX_KEY_BYTES: u64 = 16 * 1024;
+const KEY_FILE_MODE: u32 = 0o600;
+
+/// A provider that could be called, were its key there and did its server run.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) id: ProviderId,
+    pub(super) source: Source,
+    pub(super) endpoint: Endpoint,
+    pub(super) readiness: Readiness,
+    /// None when the server on this machine is to be asked for them.
+    pub(super) models: Option<Vec<(ModelName, Option<Price>)>>,
+}
+
+/// Checks all providers and looks their keys up.
+pub(super) fn read(providers: &Providers, environment: &Environment) -> Result<Vec<Account>, Error> {
+    let found = providers.iter().len();
+    if found > MAX_PROVIDERS {
+        return Err(Error::TooMany { what: "providers", found, most: MAX_PROVIDERS });
+    }
+    providers.iter().map(|(id, provider)| Entry { id, provider }.read(environment)).collect()
+}
+
+struct Entry<'a> {
+    id: &'a ProviderId,
+    provider: &'a Provider,
+}
+
+impl Entry<'_> {
+    fn read(&self, environment: &Environment) -> Result<Account, Error> {
+        self.no_model_twice()?;
+        let kind = self.provider.kind.ok_or_else(|| self.defect(Defect::NoKind))?;
+        match kind {
+            Kind::Scripted => self.scripted(kind),
+            Kind::Anthropic => {
+                self.http(kind, Dialect::Anthropic, Some("https://api.anthropic.com"), environment)
+            }
+            Kind::OpenAi => {
+                self.http(kind, Dialect::OpenAiChat, Some("https://api.openai.com/v1"), environment)
+            }
+            Kind::Gemini => {
+                let url = "https://generativelanguage.googleapis.com";
+                self.http(kind, Dialect::Gemini, Some(url), environment)
+            }
+            Kind::OpenAiCompatible => self.http(kind, Dialect::OpenAiChat, None, environment),
+        }
+    }
+
+    fn scripted(&self, kind: Kind) -> Result<Account, Error> {
+        let Provider { base_url, api_key, .. } = self.provider;
+        let foreign = [("base_url", base_url.is_some()), ("api_key", api_key.is_some())]
+            .into_iter()
+            .find(|(_, is)| *is);
+        if let Some((key, _)) = foreign {
+            return Err(self.defect(Defect::Foreign { key, kind }));
+        }
+        let path = self.provider.script.as_ref().ok_or_else(|| self.defect(Defect::NoScript))?;
+        let text = layers::read_text(path).map_err(|source| Error::Unreadable {
+            what: format!("`providers.{}.script`", self.id),
+            path: path.clone(),
+            source,
+        })?;
+        let script = Script::parse(&path.display().to_string(), &text)?;
+        Ok(Account {
+            id: self.id.clone(),
+            source: Source::Script,
+            readiness: Readiness::Ready,
+            models: Some(self.played_by(&script)?),
+            endpoint: Endpoint::Scripted(Arc::new(script)),
+        })
+    }
+
+    /// The models of the script, with the prices of this entry.
+    fn played_by(&self, script: &Script) -> Result<Vec<(ModelName, Option<Price>)>, Error> {
+        let models = &self.provider.models;
+        if let Some(unknown) = models.iter().find(|model| !script.models().contains(&model.name)) {
+            return Err(self.defect(Defect::NotPlayed { model: unknown.name.clone() }));
+        }
+        let price = |name: &ModelName| models.iter().find(|model| model.name == *name)?.price;
+        Ok(script.models().iter().map(|name| (name.clone(), price(name))).collect())
+    }
+
+    fn http(
+        &self,
+        kind: Kind,
+        dialect: Dialect,
+        usual_url: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Account, Error> {
+        let Provider { base_url, api_key, models, script, .. } = self.provider;
+        if script.is_some() {
+            return Err(self.defect(Defect::Foreign { key: "script", kind }));
+        }
+        if api_key.is_none() && base_url.is_none() && usual_url.is_some() {
+            return Err(self.defect(Defect::NoKeyPlace));
+        }
+        let usual_url = || usual_url.map(|url| url.parse().expect("the vendors' URLs are none but valid"));
+        let base_url: BaseUrl =
+            base_url.clone().or_else(usual_url).ok_or_else(|| self.defect(Defect::NoUrl))?;
+        let is_asked = models.is_empty() && kind == Kind::OpenAiCompatible && base_url.is_loopback();
+        if models.is_empty() && !is_asked {
+            return Err(self.defect(Defect::NoModels));
+        }
+        let key = api_key.as_ref().map(|place| self.key(place, environment)).transpose()?;
+        let readiness = if matches!(key, Some(None)) { Readiness::NoKey } else { Readiness::Ready };
+        let models = models.iter().map(|model| (model.name.clone(), model.price)).collect();
+        Ok(Account {
+            id: self.id.clone(),
+            source: Source::Model,
+            endpoint: Endpoint::Http(HttpEndpoint {
+                dialect,
+                base_url: base_url.url().clone(),
+                key: key.flatten(),
+            }),
+            readiness,
+            models: (!is_asked).then_some(models),
+        })
+    }
+
+    /// The key; none when its variable is not set. A file that is named has to be there.
+    fn key(&self, place: &KeyPlace, environment: &Environment) -> Result<Option<Secret>, Error> {
+        if let Some(path) = &place.file {
+            return self.key_in(path).map(Some);
+        }
+        for name in place.env.iter().flat_map(|variables| &variables.0) {
+            if let Some(text) = environment.text(name)? {
+                let key = Secret::try_new(text).map_err(|error| self.defect(Defect::BadKey(error)))?;
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn key_in(&self, path: &Path) -> Result<Secret, Error> {
+        let unreadable = |source| Error::Unreadable {
+            what: format!("`providers.{}.api_key.file`", self.id),
+            path: path.to_owned(),
+            source,
+        };
+        state_folder::closed_to_others(path, KEY_FILE_MODE, unreadable)?;
+        let mut text = String::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_KEY_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_KEY_BYTES {
+            return Err(self.defect(Defect::KeyTooLarge { path: path.to_owned(), most: MAX_KEY_BYTES }));
+        }
+        Secret::try_new(text).map_err(|error| self.defect(Defect::BadKey(error)))
+    }
+
+    fn no_model_twice(&self) -> Result<(), Error> {
+        let mut seen = BTreeSet::new();
+        match self.provider.models.iter().find(|model| !seen.insert(&model.name)) {
+            Some(model) => Err(self.defect(Defect::Twice { model: model.name.clone() })),
+            None => Ok(()),
+        }
+    }
+
+    fn defect(&self, defect: Defect) -> Error {
+        Error::Provider { provider: self.id.clone(), defect }
+    }
+}
+
+#[cfg(test)]
+mod tests;

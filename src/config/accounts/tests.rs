@@ -1,0 +1,152 @@
+//! Which entries are refused, where keys come from, and what a script's models cost.
+
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn providers(text: &str) -> Providers {
+    yaml::from_str("test.yaml", text).unwrap()
+}
+
+fn read_one(text: &str, variables: &[(&str, &str)]) -> Result<Account, Error> {
+    let environment: Environment = variables.iter().copied().collect();
+    Ok(read(&providers(text), &environment)?.remove(0))
+}
+
+fn key(account: &Account) -> Option<&str> {
+    match &account.endpoint {
+        Endpoint::Http(endpoint) => endpoint.key.as_ref().map(Secret::expose),
+        Endpoint::Scripted(_) => None,
+    }
+}
+
+fn key_file(text: &str, mode: u32) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let entry = format!(
+        "a: {{kind: openai, models: [{{name: m}}], api_key: {{env: A_KEY, file: \"{}\"}}}}",
+        path.display()
+    );
+    (folder, entry)
+}
+
+#[test]
+fn an_entry_that_says_too_little_or_too_much_is_refused() {
+    let cases = [
+        ("a: {models: [{name: m}]}", "`kind` is missing"),
+        ("a: {kind: openai_compatible, models: [{name: m}]}", "`base_url` is missing"),
+        ("a: {kind: anthropic, models: [{name: m}]}", "`api_key` is missing"),
+        ("a: {kind: anthropic, base_url: \"http://127.0.0.1:1\"}", "`models` is missing"),
+        ("a: {kind: openai_compatible, base_url: \"https://h/v1\"}", "`models` is missing"),
+        ("a: {kind: openai_compatible, base_url: \"http://h/v1\", script: x}", "`script` means nothing"),
+        ("a: {kind: scripted}", "`script` is missing"),
+        ("a: {kind: scripted, script: x, base_url: \"http://h\"}", "`base_url` means nothing"),
+        ("a: {kind: scripted, script: x, api_key: {env: K}}", "`api_key` means nothing"),
+        ("a: {kind: openai, api_key: {env: K}, models: [{name: m}, {name: m}]}", "comes twice"),
+    ];
+    for (text, words) in cases {
+        let refused = read_one(text, &[]).unwrap_err().to_string();
+        assert!(refused.starts_with("`providers.a`: ") && refused.contains(words), "{text}\n{refused}");
+    }
+}
+
+#[test]
+fn more_providers_than_a_tree_holds_are_refused() {
+    let many: String = (0..=MAX_PROVIDERS)
+        .map(|n| {
+            format!("p{n}: {{kind: openai_compatible, base_url: \"http://h\", models: [{{name: m}}]}}\n")
+        })
+        .collect();
+    assert!(matches!(read(&providers(&many), &Environment::default()), Err(Error::TooMany { .. })));
+}
+
+#[test]
+fn the_first_variable_that_is_set_holds_the_key() {
+    let text = "a: {kind: gemini, models: [{name: m}], api_key: {env: [FIRST, SECOND]}}";
+    let read = |variables: &[(&str, &str)]| read_one(text, variables).unwrap();
+    assert_eq!(key(&read(&[("FIRST", "one"), ("SECOND", "two")])), Some("one"));
+    assert_eq!(key(&read(&[("FIRST", ""), ("SECOND", "two")])), Some("two"));
+    let none = read(&[]);
+    assert_eq!((key(&none), none.readiness), (None, Readiness::NoKey));
+    let refused = read_one(text, &[("FIRST", "  ")]).unwrap_err().to_string();
+    assert!(refused.contains("`api_key`") && refused.contains("empty"), "{refused}");
+}
+
+#[test]
+fn a_server_that_asks_for_no_key_is_ready_without_one() {
+    let text = "a: {kind: anthropic, base_url: \"http://127.0.0.1:1\", models: [{name: m}]}";
+    let account = read_one(text, &[("ANTHROPIC_API_KEY", "sk")]).unwrap();
+    assert_eq!((key(&account), account.readiness), (None, Readiness::Ready));
+}
+
+#[test]
+fn a_key_file_comes_before_the_variable() {
+    let (_folder, entry) = key_file("from-file\n", 0o600);
+    let account = read_one(&entry, &[("A_KEY", "from-variable")]).unwrap();
+    assert_eq!(key(&account), Some("from-file"));
+}
+
+#[test]
+fn a_key_file_that_others_may_read_is_refused() {
+    for mode in [0o640, 0o604] {
+        let (_folder, entry) = key_file("from-file", mode);
+        let refused = read_one(&entry, &[]).unwrap_err();
+        assert!(matches!(refused, Error::OpenToOthers { .. }));
+        assert!(refused.to_string().contains("chmod 600"), "{refused}");
+    }
+}
+
+#[test]
+fn a_key_file_that_is_missing_empty_or_huge_is_refused() {
+    let (folder, entry) = key_file("x", 0o600);
+    std::fs::remove_file(folder.path().join("key")).unwrap();
+    let refused = read_one(&entry, &[("A_KEY", "set")]).unwrap_err().to_string();
+    assert!(refused.contains("`providers.a.api_key.file`"), "{refused}");
+
+    let (_folder, entry) = key_file(" \n", 0o600);
+    assert!(read_one(&entry, &[]).unwrap_err().to_string().contains("empty"));
+
+    let (_folder, entry) = key_file(&"k".repeat(usize::try_from(MAX_KEY_BYTES).unwrap() + 1), 0o600);
+    let refused = read_one(&entry, &[]).unwrap_err();
+    assert!(matches!(refused, Error::Provider { defect: Defect::KeyTooLarge { .. }, .. }), "{refused}");
+}
+
+#[test]
+fn only_a_server_on_this_machine_is_asked_for_its_models() {
+    for host in ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.9.9.9"] {
+        let text = format!("a: {{kind: openai_compatible, base_url: \"http://{host}/v1\"}}");
+        assert!(read_one(&text, &[]).unwrap().models.is_none(), "{host}");
+    }
+    for host in ["10.0.0.1", "localhost.example.com", "0.0.0.0", "[::2]"] {
+        let text = format!("a: {{kind: openai_compatible, base_url: \"http://{host}/v1\"}}");
+        assert!(read_one(&text, &[]).is_err(), "{host}");
+    }
+}
+
+#[test]
+fn a_script_plays_its_models_at_the_prices_of_the_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yaml");
+    let entry =
+        |models: &str| format!("a: {{kind: scripted, script: \"{}\", models: [{models}]}}", path.display());
+    let missing = read_one(&entry(""), &[]).unwrap_err().to_string();
+    assert!(missing.contains("`providers.a.script`") && missing.contains("rules.yaml"), "{missing}");
+
+    std::fs::write(&path, "models: [small, large]\nrules: [{answer: {text: hi}}]").unwrap();
+    let price = "{name: large, price: {input: 1, cached_input: 1, cache_written: 1, output: 2}}";
+    let account = read_one(&entry(price), &[]).unwrap();
+    let models = account.models.unwrap();
+    let priced: Vec<_> = models.iter().map(|(name, price)| (name.as_str(), price.is_some())).collect();
+    assert_eq!(priced, [("small", false), ("large", true)]);
+    assert!(matches!(
+        read_one(&entry("{name: other}"), &[]),
+        Err(Error::Provider { defect: Defect::NotPlayed { .. }, .. })
+    ));
+
+    std::fs::write(&path, "rules: []").unwrap();
+    assert!(matches!(read_one(&entry(""), &[]), Err(Error::Script(_))));
+}

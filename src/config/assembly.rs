@@ -1,0 +1,170 @@
+//! From the configuration to the blueprint of the tree, and what to say when nobody can answer.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actors::tree::{Blueprint, ProviderSpec};
+use actors::workbench::{EndBeforeRename, Running};
+use clock::Clock;
+use routing::{Choice, Readiness, Table};
+use units::{DeploymentId, ProviderId};
+
+use super::environment::{Environment, FAIL_POINT};
+use super::local_servers::{self, Known};
+use super::settings::Agents;
+use super::{Error, Loaded};
+
+/// The roles that ask models, in the order of a run.
+pub const ROLES: [&str; 3] = ["planner", "editor", "reviewer"];
+
+/// The most threads that carry actors; handlers are short, and what takes long runs elsewhere.
+const MAX_ACTOR_THREADS: usize = 8;
+
+/// Where to end the process, in tests of debug builds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FailPoint {
+    before_rename: usize,
+}
+
+/// What the tree is built from. Asks the servers on this machine whether they run; that nobody can answer is no error.
+///
+/// # Errors
+/// When a role names a provider that is not there, a root does not exist, or the CA file cannot be used.
+pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Result<Blueprint, Error> {
+    let settings = &loaded.settings;
+    let upstream = settings.upstream.options();
+    let known = local_servers::ask(&loaded.accounts, &upstream, &clock).await?;
+    check_roles(&settings.agents, &known)?;
+    let end_before_rename =
+        loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
+    Ok(Blueprint {
+        database: loaded.state.database(),
+        providers: known.into_iter().filter_map(|known| spec(known, &settings.agents)).collect(),
+        roles: roles(&settings.agents),
+        upstream,
+        patience: settings.upstream.patience(),
+        roots: workspace::Roots::try_new(settings.workspaces.roots.0.clone()).map_err(Error::Roots)?,
+        overlays: loaded.state.overlays(),
+        journals: loaded.state.journals(),
+        running: Running {
+            runner: Arc::new(process::Runner::new(launcher, clock.clone())),
+            environment: loaded.environment.only(process::inherited_names()),
+            limits: settings.process.limits(),
+        },
+        manners: settings.agents.manners(),
+        end_before_rename,
+        threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
+        clock,
+    })
+}
+
+fn roles(agents: &Agents) -> BTreeMap<String, Choice> {
+    agents.by_role().into_iter().map(|(role, agent)| (role.to_owned(), agent.model.0.clone())).collect()
+}
+
+/// What the routing table would call contradictory, in the words of the configuration.
+fn check_roles(agents: &Agents, known: &[Known]) -> Result<(), Error> {
+    for (role, agent) in agents.by_role() {
+        let Choice::Provider(provider) = &agent.model.0 else { continue };
+        let named = known.iter().find(|known| known.account.id == *provider);
+        let Some(named) = named else {
+            let names: Vec<&str> = known.iter().map(|known| known.account.id.as_str()).collect();
+            return Err(Error::UnknownProvider { role, provider: provider.clone(), known: names.join(", ") });
+        };
+        if let Some(reason) = &named.silent {
+            let (provider, reason) = (provider.clone(), reason.clone());
+            return Err(Error::ModelsNotKnown { role, provider, reason });
+        }
+    }
+    Ok(())
+}
+
+/// None for a server that is only supposed and does not run; what roles name there is kept, so that it can be told.
+fn spec(known: Known, agents: &Agents) -> Option<ProviderSpec> {
+    let Known { account, silent } = known;
+    let readiness = if silent.is_some() { Readiness::NoServer } else { account.readiness };
+    let models = match account.models {
+        Some(models) => models,
+        None => {
+            let named = named_at(&account.id, agents);
+            named.into_iter().map(|id| (id.model, None)).collect()
+        }
+    };
+    let endpoint = (readiness == Readiness::Ready).then_some(account.endpoint);
+    (!models.is_empty()).then_some(ProviderSpec {
+        id: account.id,
+        endpoint,
+        source: account.source,
+        readiness,
+        models,
+    })
+}
+
+fn named_at(provider: &ProviderId, agents: &Agents) -> std::collections::BTreeSet<DeploymentId> {
+    let chains = agents.by_role().into_iter().filter_map(|(_, agent)| match &agent.model.0 {
+        Choice::Named(chain) => Some(chain),
+        Choice::Auto | Choice::Provider(_) => None,
+    });
+    chains.flatten().filter(|id| id.provider == *provider).cloned().collect()
+}
+
+/// Whether somebody can answer each role.
+pub fn can_answer(table: &Table) -> bool {
+    ROLES.iter().all(|role| routing::candidates(table, role).is_ok())
+}
+
+/// What to tell a person when somebody is missing: who it is, what was seen, and the three ways to mend it.
+pub fn no_provider_help(table: &Table) -> String {
+    let mut text = String::from("no model can answer");
+    let refused = ROLES.iter().find_map(|role| routing::candidates(table, role).err());
+    if let Some(refused) = refused {
+        write!(text, " for the {}", refused.role).expect("a String takes all text");
+        for passed in &refused.passed_by {
+            write!(text, "\n  {}: {}", passed.deployment, passed.reason).expect("a String takes all text");
+        }
+    }
+    text.push_str(
+        "\nThere are three ways to have one:\n\
+         \x20 1. a vendor's key in the environment: ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY or \
+         GOOGLE_API_KEY\n\
+         \x20 2. a server on this machine, found when Impresario starts: Ollama (port 11434), vLLM (port 8000) or \
+         llama.cpp (port 8080)\n\
+         \x20 3. an entry under `providers` in the configuration file; `impresario config print` shows which file \
+         that is and what it may say\n\
+         To see a run without any: `impresario demo`",
+    );
+    text
+}
+
+/// Reads the fail-point.
+#[cfg(debug_assertions)]
+pub(super) fn fail_point(environment: &Environment) -> Result<Option<FailPoint>, Error> {
+    let Some(found) = environment.text(FAIL_POINT)? else { return Ok(None) };
+    let nth = found.strip_prefix("rename:").and_then(|nth| nth.parse().ok()).filter(|nth| *nth > 0);
+    let refuse = || Error::FailPoint { found: found.to_owned(), rule: "write rename:N, with N from 1" };
+    nth.map(|before_rename| Some(FailPoint { before_rename })).ok_or_else(refuse)
+}
+
+/// Refuses a fail-point: a released server has none.
+#[cfg(not(debug_assertions))]
+pub(super) fn fail_point(environment: &Environment) -> Result<Option<FailPoint>, Error> {
+    match environment.text(FAIL_POINT)? {
+        None => Ok(None),
+        Some(found) => Err(Error::FailPoint {
+            found: found.to_owned(),
+            rule: "fail-points exist in debug builds only; unset it",
+        }),
+    }
+}
+
+/// As a power cut would: no destructor runs.
+fn end_now() {
+    let sent = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
+    sent.expect("a process may always end itself");
+}
+
+#[cfg(test)]
+mod tests;

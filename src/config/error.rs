@@ -1,0 +1,199 @@
+//! What can be wrong with the configuration. Each is for a person to mend; nothing gets better by trying again.
+
+use std::io;
+use std::path::PathBuf;
+
+use units::{ModelName, ProviderId};
+
+use super::settings::Kind;
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file says what is not understood.
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
+    /// A variable says what is not understood.
+    #[error(
+        "{0} (a variable names its setting as IMPRESARIO_SECTION__KEY, with two underscores between the levels; \
+         IMPRESARIO_CONFIG, IMPRESARIO_STATE_DIR and IMPRESARIO_FAILPOINT are no settings)"
+    )]
+    Variable(#[source] yaml::Error),
+    /// A variable is no UTF-8.
+    #[error("the environment variable {name} is no UTF-8 text: set it anew, or unset it")]
+    VariableNotText {
+        /// Which.
+        name: String,
+    },
+    /// A file that something names cannot be read.
+    #[error("{what} {} cannot be read: {source}; correct its path, or create it", path.display())]
+    Unreadable {
+        /// Who names it.
+        what: String,
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A path has no beginning.
+    #[error("{what} cannot be placed because HOME is not set: {remedy}")]
+    NoHome {
+        /// What needs it.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A provider's entry does not say enough, or too much.
+    #[error("`providers.{provider}`: {defect}")]
+    Provider {
+        /// Which.
+        provider: ProviderId,
+        /// What is wrong with it.
+        defect: Defect,
+    },
+    /// More than a server holds.
+    #[error("{found} {what} are configured, and the most is {most}: remove some")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A script cannot be played.
+    #[error(transparent)]
+    Script(#[from] scripted::Error),
+    /// A role names a provider that is not configured.
+    #[error("`agents.{role}.model` names the provider `{provider}`, which is not configured; known: {known}")]
+    UnknownProvider {
+        /// Which role.
+        role: &'static str,
+        /// What it names.
+        provider: ProviderId,
+        /// The names that there are.
+        known: String,
+    },
+    /// A role names a provider whose models nobody knows.
+    #[error(
+        "`agents.{role}.model` names the provider `{provider}`, whose models are not known: {reason}; start its \
+         server, or list its models under `providers.{provider}.models`"
+    )]
+    ModelsNotKnown {
+        /// Which role.
+        role: &'static str,
+        /// What it names.
+        provider: ProviderId,
+        /// Why its models are not known.
+        reason: String,
+    },
+    /// The folder for state cannot be made or used.
+    #[error("the state folder {} cannot be used: {source}; choose another with --state-dir", path.display())]
+    StateFolder {
+        /// Which folder or file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others may look into the state folder, or into a key file.
+    #[error(
+        "{} is open to other users (mode {mode:03o}): run `chmod {wanted:03o} {}`, or choose another", path.display(),
+        path.display()
+    )]
+    OpenToOthers {
+        /// Which folder or file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+        /// The permissions that it should have.
+        wanted: u32,
+    },
+    /// No socket can stand there.
+    #[error(
+        "the socket's path {} has {bytes} bytes, and the system takes {}: choose a shorter folder with --state-dir",
+        path.display(), super::MAX_SOCKET_PATH_BYTES
+    )]
+    SocketTooLong {
+        /// The socket's path.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+    /// Another server runs on the same state folder.
+    #[error(
+        "another server{} runs on the state folder {}: reach it with `impresario --state-dir {} workflows`, stop it, \
+         or choose another folder with --state-dir", process.map(|id| format!(" (process {id})")).unwrap_or_default(),
+        folder.display(), folder.display()
+    )]
+    Running {
+        /// Its process id, where it could be read.
+        process: Option<u32>,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The fail-point cannot be set.
+    #[error("IMPRESARIO_FAILPOINT is `{found}`: {rule}")]
+    FailPoint {
+        /// What it says.
+        found: String,
+        /// What is allowed.
+        rule: &'static str,
+    },
+    /// A root cannot be registered.
+    #[error("`workspaces.roots` or --root: {0}")]
+    Roots(#[source] workspace::Error),
+    /// No client for providers can be made.
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+}
+
+/// What is wrong with a provider's entry.
+#[derive(Debug, thiserror::Error)]
+pub enum Defect {
+    /// Nobody knows what it speaks.
+    #[error("`kind` is missing: write anthropic, openai, gemini, openai_compatible or scripted")]
+    NoKind,
+    /// Nobody knows where it is.
+    #[error("`base_url` is missing: write where its API is, for example http://127.0.0.1:8000/v1")]
+    NoUrl,
+    /// The vendor's API wants a key, and nobody says where it is.
+    #[error("`api_key` is missing: write {{env: NAME}} or {{file: PATH}}, or a `base_url` that wants no key")]
+    NoKeyPlace,
+    /// A script is wanted.
+    #[error("`script` is missing: write the path of its rules")]
+    NoScript,
+    /// Only local servers are asked for their models.
+    #[error("`models` is missing: name at least one; only servers on this machine are asked for theirs")]
+    NoModels,
+    /// A key that this kind has no use for.
+    #[error("`{key}` means nothing for the kind {kind}: remove it")]
+    Foreign {
+        /// Which key.
+        key: &'static str,
+        /// The kind.
+        kind: Kind,
+    },
+    /// A model comes twice.
+    #[error("the model `{model}` comes twice: keep one")]
+    Twice {
+        /// Which.
+        model: ModelName,
+    },
+    /// A price for a model that the script does not play.
+    #[error("the script plays no model `{model}`: name it under `models` of the script, or remove it here")]
+    NotPlayed {
+        /// Which.
+        model: ModelName,
+    },
+    /// The key cannot be one.
+    #[error("`api_key`: {0}")]
+    BadKey(#[from] secrets::Error),
+    /// The key's file is too large to be one.
+    #[error("`api_key.file` {} has more than {most} bytes: it must hold the key alone", path.display())]
+    KeyTooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The most bytes.
+        most: u64,
+    },
+}

@@ -1,0 +1,75 @@
+//! Where a provider's key is, and that a key written in its place is refused without being shown.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::one_or_many::Variables;
+
+/// Where a key is. The key itself is never part of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyPlace {
+    /// A file that holds nothing else and that nobody else may read; it counts before `env`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Environment variables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Variables>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenKeyPlace {
+    file: Option<PathBuf>,
+    env: Option<Variables>,
+}
+
+impl<'de> Deserialize<'de> for KeyPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Key)
+    }
+}
+
+struct Key;
+
+impl Key {
+    /// The words for what stands where a place is wanted; it may be the key, so they do not repeat it.
+    fn refuse<T, E: de::Error>() -> Result<T, E> {
+        Err(E::custom("a key does not belong in the configuration: write {env: NAME} or {file: PATH}"))
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = KeyPlace;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{env: NAME} or {file: PATH}")
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<KeyPlace, E> {
+        Self::refuse()
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<KeyPlace, E> {
+        Self::refuse()
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<KeyPlace, E> {
+        Self::refuse()
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<KeyPlace, E> {
+        Self::refuse()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<KeyPlace, A::Error> {
+        let WrittenKeyPlace { file, env } = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        if file.is_none() && env.is_none() {
+            return Err(de::Error::custom("it names no place: write {env: NAME} or {file: PATH}"));
+        }
+        Ok(KeyPlace { file, env })
+    }
+}
