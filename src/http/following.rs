@@ -1,0 +1,140 @@
+//! One follower of a workflow, as both kinds of stream see it: what happened, what is under way, silence, the end.
+//!
+//! It is asked for the next thing only when the last one went out, so a slow reader costs what it has not read in the
+//! store, one page and a bounded ring of progress. It holds one of a bounded number of places for streams.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actors::feed::{Follower, Progress};
+use clock::Clock;
+use serde::Deserialize;
+use store::EventRow;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tracing::error;
+use units::{Seq, WorkflowId};
+
+use super::{Desk, Refusal, blocking};
+
+/// A stream says something at least this often, so that a broken connection is noticed.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// A follower's place in a stream.
+pub(crate) struct Following {
+    follower: Follower,
+    workflow: WorkflowId,
+    clock: Clock,
+    stopping: watch::Receiver<bool>,
+    next: Next,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What a stream shows.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// A stored event.
+    Event(Box<EventRow>),
+    /// Something ephemeral.
+    Progress(Progress),
+    /// Nothing has happened for a while.
+    Quiet,
+    /// The workflow has ended with this event; nothing follows.
+    End(Seq),
+}
+
+/// What comes next.
+#[derive(Clone, Copy)]
+enum Next {
+    Ask,
+    End(Seq),
+    Nothing,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct From {
+    after: Option<u64>,
+}
+
+impl Following {
+    /// Follows `workflow` from where the request says: `?after=`, else `Last-Event-ID`, else the beginning.
+    ///
+    /// # Errors
+    /// A place that is none, an unknown workflow, or too many streams.
+    pub(crate) async fn open(
+        desk: &Desk,
+        workflow: WorkflowId,
+        request: &HttpRequest,
+    ) -> Result<Self, Refusal> {
+        let after = after(request)?;
+        let busy = |_| Refusal::Busy("as many streams are open as may be".to_owned());
+        let place = desk.streams.clone().try_acquire_owned().map_err(busy)?;
+        let (readers, id) = (desk.doors.readers.clone(), workflow.clone());
+        let row = blocking(move || readers.workflow(&id)?.ok_or(Refusal::NoWorkflow(id))).await?;
+        if after > row.last_seq {
+            let (after, last) = (after.0, row.last_seq.0);
+            let message =
+                format!("the history of {workflow} ends with event {last}: there is none after {after}");
+            return Err(Refusal::BadRequest(message));
+        }
+        let is_over = row.outcome.is_some() && after == row.last_seq;
+        let follower = desk.doors.pulses.follow(desk.doors.readers.clone(), workflow.clone(), after);
+        Ok(Self {
+            follower,
+            workflow,
+            clock: desk.clock.clone(),
+            stopping: desk.stopping.clone(),
+            next: if is_over { Next::End(after) } else { Next::Ask },
+            _place: place,
+        })
+    }
+
+    /// What comes next; `None` when the stream is to be closed. Without [`Shown::End`] before it, the workflow goes on.
+    pub(crate) async fn next(&mut self) -> Option<Shown> {
+        match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Nothing => return None,
+            Next::End(seq) => return Some(Shown::End(seq)),
+            Next::Ask => {}
+        }
+        let shown = tokio::select! {
+            biased;
+            _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            shown = self.follower.next() => shown,
+            () = self.clock.sleep(QUIET) => {
+                self.next = Next::Ask;
+                return Some(Shown::Quiet);
+            }
+        };
+        match shown {
+            Ok(actors::feed::Shown::Event(row)) => {
+                self.next = if row.kind == "finished" { Next::End(row.seq) } else { Next::Ask };
+                Some(Shown::Event(row))
+            }
+            Ok(actors::feed::Shown::Progress(progress)) => {
+                self.next = Next::Ask;
+                Some(Shown::Progress(progress))
+            }
+            Err(error) => {
+                // The client asks again from where it is.
+                error!(workflow.id = %self.workflow, %error, "a stream of events was cut");
+                None
+            }
+        }
+    }
+}
+
+/// A stored event as both kinds of stream show it; its payload is JSON already.
+pub(crate) fn event_json(row: &EventRow) -> String {
+    format!(r#"{{"seq":{},"at":{},"event":{}}}"#, row.seq.0, row.at.0, row.payload)
+}
+
+fn after(request: &HttpRequest) -> Result<Seq, Refusal> {
+    let bad = |what: &str| Refusal::BadRequest(format!("`{what}` is to be the number of an event, or 0"));
+    let query = actix_web::web::Query::<From>::from_query(request.query_string());
+    if let Some(after) = query.map_err(|_| bad("after"))?.after {
+        return Ok(Seq(after));
+    }
+    let Some(last) = request.headers().get("last-event-id") else { return Ok(Seq(0)) };
+    let last = last.to_str().ok().and_then(|text| text.parse().ok());
+    last.map(Seq).ok_or_else(|| bad("Last-Event-ID"))
+}

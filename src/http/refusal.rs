@@ -1,0 +1,234 @@
+//! Why a request is not served, as a status, a stable code and a message; the one place that maps errors to HTTP.
+//!
+//! What a client can do something about is told in full. What is wrong inside is logged under the request's id, and
+//! the client is told the id alone: no path of the state folder, no query, no backtrace.
+
+use actix_web::body::BoxBody;
+use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actors::workflows;
+use routing::NoCandidate;
+use supervision::ChildError;
+use units::WorkflowId;
+use workflow::Refused;
+
+use super::MAX_BODY_BYTES;
+use super::views::{ErrorBody, ErrorDetail};
+
+/// The most bytes of what a client sent that a message quotes.
+const MAX_QUOTED_BYTES: usize = 200;
+
+/// Why a request is not served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("there is nothing at `{path}`; the routes begin with /healthz, /admin and /v1", path = quoted(path))]
+    NoRoute { path: String },
+    #[error("{method} is not served here; GET reads, POST writes", method = quoted(method))]
+    NoMethod { method: String },
+    #[error("`{host}` is no name of this server: ask it as localhost, 127.0.0.1 or [::1], with its port", host = quoted(host))]
+    BadHost { host: String },
+    #[error("pages of `{origin}` may not ask this server", origin = quoted(origin))]
+    BadOrigin { origin: String },
+    #[error(
+        "writes and runs go through the Unix socket until keys exist: use the `impresario` command, or the socket in the state folder"
+    )]
+    WriteOverTcp,
+    #[error("a body is sent as `content-type: application/json`")]
+    NotJson,
+    #[error("the body has more than {MAX_BODY_BYTES} bytes: send less")]
+    BodyTooLarge,
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
+    Unprocessable(String),
+    #[error("there is no workflow {0}; `impresario workflows` lists them")]
+    NoWorkflow(WorkflowId),
+    #[error("{0}")]
+    WorkspaceRefused(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("no model can answer: {0}")]
+    NoProvider(NoCandidate),
+    #[error("{0}; try again in a moment")]
+    Busy(String),
+    #[error("the server stops")]
+    Stopping,
+    #[error("something is wrong inside the server: its log tells more under this answer's x-request-id")]
+    Internal(String),
+}
+
+impl Refusal {
+    /// Something inside is wrong; `detail` goes to the log alone.
+    pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
+        Self::Internal(detail.to_string())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoRoute { .. } | Self::NoWorkflow(_) => "not_found",
+            Self::NoMethod { .. } => "method_not_allowed",
+            Self::BadHost { .. } => "host_refused",
+            Self::BadOrigin { .. } => "origin_refused",
+            Self::WriteOverTcp => "write_over_tcp",
+            Self::NotJson => "not_json",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BadRequest(_) => "bad_request",
+            Self::Unprocessable(_) => "unprocessable",
+            Self::WorkspaceRefused(_) => "workspace_refused",
+            Self::Conflict(_) => "conflict",
+            Self::NoProvider(_) => "no_provider",
+            Self::Busy(_) => "busy",
+            Self::Stopping => "stopping",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NoRoute { .. } | Self::NoWorkflow(_) => StatusCode::NOT_FOUND,
+            Self::NoMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadHost { .. }
+            | Self::BadOrigin { .. }
+            | Self::WriteOverTcp
+            | Self::WorkspaceRefused(_) => StatusCode::FORBIDDEN,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) | Self::NoProvider(_) => StatusCode::CONFLICT,
+            Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Self::NoMethod { .. } = self {
+            response.insert_header((ALLOW, "GET, POST"));
+        }
+        if let Self::Busy(_) | Self::Stopping = self {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        let error = ErrorDetail { code: self.code().to_owned(), message: self.to_string() };
+        response.json(ErrorBody { error })
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        if let store::Error::NotFound(id) = error { Self::NoWorkflow(id) } else { Self::internal(error) }
+    }
+}
+
+impl From<workspace::Error> for Refusal {
+    fn from(error: workspace::Error) -> Self {
+        // These name what the client itself named; the others may name what is inside.
+        if let workspace::Error::NotRegistered { .. } = error {
+            return Self::WorkspaceRefused(error.to_string());
+        }
+        let is_of_the_root = matches!(
+            error,
+            workspace::Error::NotAFolder { .. }
+                | workspace::Error::Io { doing: "find the workspace" | "open the workspace", .. }
+        );
+        if is_of_the_root { Self::Unprocessable(error.to_string()) } else { Self::internal(error) }
+    }
+}
+
+impl From<workflows::Error> for Refusal {
+    fn from(error: workflows::Error) -> Self {
+        match error {
+            workflows::Error::NotFound(id) => Self::NoWorkflow(id),
+            workflows::Error::Ended { .. } => Self::Conflict(error.to_string()),
+            workflows::Error::Refused(refused) => refused.into(),
+            workflows::Error::Workspace(error) => error.into(),
+            workflows::Error::Store(error) => error.into(),
+            workflows::Error::Supervisor(ChildError::TooMany(_) | ChildError::Unavailable) => {
+                Self::Busy(error.to_string())
+            }
+            workflows::Error::Unreachable(_) => Self::Busy("the workflow does not answer now".to_owned()),
+            workflows::Error::Writer(actors::writer::Error::Unavailable(_)) => {
+                Self::Busy("the store takes nothing now".to_owned())
+            }
+            workflows::Error::Supervisor(_)
+            | workflows::Error::Writer(_)
+            | workflows::Error::Randomness(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooLarge { .. } | Refused::Empty { .. } | Refused::BadSetting { .. } => {
+                Self::Unprocessable(refused.to_string())
+            }
+            Refused::NotStarted
+            | Refused::Finished { .. }
+            | Refused::Duplicate { .. }
+            | Refused::Stale { .. }
+            | Refused::Ending
+            | Refused::OutOfTurn { .. }
+            | Refused::CommitOpen { .. }
+            | Refused::OutsideClaim { .. } => Self::Conflict(refused.to_string()),
+        }
+    }
+}
+
+pub(super) fn of_body(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
+    if let JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } = error {
+        return Refusal::BodyTooLarge.into();
+    }
+    if let JsonPayloadError::ContentType = error {
+        return Refusal::NotJson.into();
+    }
+    let reason = error.to_string();
+    Refusal::BadRequest(format!("the body is not what is asked for: {}", quoted(&reason))).into()
+}
+
+pub(super) fn of_query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
+    Refusal::BadRequest(format!("the query is not what is asked for: {}", quoted(&error.to_string()))).into()
+}
+
+pub(super) fn of_path(error: PathError, _: &HttpRequest) -> actix_web::Error {
+    Refusal::BadRequest(format!("the path names nothing that can be: {}", quoted(&error.to_string()))).into()
+}
+
+fn quoted(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_QUOTED_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+
+    use super::*;
+
+    async fn answered(refusal: Refusal) -> (StatusCode, ErrorDetail) {
+        let response = refusal.error_response();
+        let status = response.status();
+        let body = to_bytes(response.into_body()).await.unwrap();
+        (status, serde_json::from_slice::<ErrorBody>(&body).unwrap().error)
+    }
+
+    #[actix_rt::test]
+    async fn what_is_wrong_inside_is_not_told() {
+        let path = "/var/state/impresario.db".into();
+        let (status, error) = answered(store::Error::NotADatabase { path }.into()).await;
+        assert_eq!((status.as_u16(), error.code.as_str()), (500, "internal"));
+        assert!(!error.message.contains("/var/state"), "{}", error.message);
+        let (state, workspace) = ("/var/state".into(), "/w".into());
+        let (_, error) = answered(workspace::Error::StateInsideWorkspace { state, workspace }.into()).await;
+        assert!(!error.message.contains("/var/state"), "{}", error.message);
+    }
+
+    #[actix_rt::test]
+    async fn what_a_client_sent_is_quoted_short() {
+        let (_, error) = answered(Refusal::BadHost { host: "ä".repeat(100_000) }).await;
+        assert!(error.message.len() < 400, "{}", error.message);
+    }
+}

@@ -1,0 +1,311 @@
+//! What goes over the wire, both ways: the server writes these and the client reads them.
+//!
+//! A field may be added; none changes its meaning. Times are milliseconds since 1970, money is nanodollars.
+
+use std::path::PathBuf;
+
+use actors::feed::Progress;
+use serde::{Deserialize, Serialize};
+use units::{DeploymentId, Nanodollars, Seq, TaskId, TokenCount, UnixMillis, WorkflowId};
+use workflow::Mode;
+
+/// Answers `GET /healthz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`; a server that is not does not answer.
+    pub status: String,
+    /// The server's version.
+    pub version: String,
+}
+
+/// What is wanted: the body of `POST /v1/workflows`. What is left out comes from the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewWorkflow {
+    /// The goal, in the person's words.
+    pub goal: String,
+    /// The workspace's absolute path, beneath a registered root.
+    pub workspace: PathBuf,
+    /// The workspace's check command, word by word; left out it is detected, empty it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Vec<String>>,
+    /// How far the run goes; left out, all the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How often the planner may answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_attempts: Option<u32>,
+    /// How often an editor may answer for one task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit_attempts: Option<u32>,
+    /// How many reviews there are at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_rounds: Option<u32>,
+    /// How many tasks are edited at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_editors: Option<u32>,
+    /// How often the world may fail one attempt of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_failures: Option<u32>,
+}
+
+/// Answers `POST /v1/workflows`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The workflow's id; it is durable.
+    pub id: WorkflowId,
+    /// The check command in force, word by word; empty when there is none.
+    pub check: Vec<String>,
+    /// Where the check command comes from.
+    pub check_from: CheckFrom,
+}
+
+/// Where a check command comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum CheckFrom {
+    /// The request.
+    Request,
+    /// A file of the workspace.
+    Detected {
+        /// Which, relative to the workspace.
+        file: String,
+    },
+    /// Nothing: the workspace shows no way to check it, and edits are not tested.
+    Nowhere,
+}
+
+/// The body of `POST /v1/workflows/{id}/abort`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Abort {
+    /// Who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// Answers `GET /v1/workflows`: newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowList {
+    /// One page of them; ask on with `before=` the last id.
+    pub workflows: Vec<WorkflowLine>,
+}
+
+/// A workflow in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowLine {
+    /// Its id.
+    pub id: WorkflowId,
+    /// What is wanted.
+    pub goal: String,
+    /// The workspace.
+    pub root: String,
+    /// Its phase, or the name of its outcome.
+    pub status: String,
+    /// How it ended, for people; none while it goes on.
+    pub outcome: Option<String>,
+    /// When it was asked for.
+    pub created_at: UnixMillis,
+    /// When its last event was stored.
+    pub updated_at: UnixMillis,
+    /// Its last event's position.
+    pub last_seq: Seq,
+}
+
+/// Answers `GET /v1/workflows/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowView {
+    /// What the list says.
+    #[serde(flatten)]
+    pub line: WorkflowLine,
+    /// `new`, `planning`, `editing`, `reviewing`, `compensating` or `finished`.
+    pub phase: String,
+    /// How far it goes; none before its first event.
+    pub mode: Option<Mode>,
+    /// The check command, word by word; empty when there is none.
+    pub check: Vec<String>,
+    /// The plan, once it stands.
+    pub plan: Option<PlanView>,
+    /// The reviews, oldest first.
+    pub reviews: Vec<ReviewView>,
+    /// What each model used and cost.
+    pub totals: Vec<ModelTotals>,
+}
+
+/// A plan and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// What will be done.
+    pub summary: String,
+    /// The tasks in the order of their groups, revisions last.
+    pub tasks: Vec<TaskView>,
+}
+
+/// A task and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Its name.
+    pub id: TaskId,
+    /// One line for people.
+    pub title: String,
+    /// Its group, from 1; those of one group may run side by side.
+    pub group: usize,
+    /// How far it is.
+    pub state: TaskState,
+    /// The attempt in progress or the one that was committed, from 1; 0 before the first.
+    pub attempt: u32,
+    /// What it waits for.
+    pub depends_on: Vec<TaskId>,
+    /// What it may write.
+    pub writes: Vec<String>,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Its turn has not come, or does not come any more.
+    Waiting,
+    /// An editor is at it, or its commit is open.
+    Editing,
+    /// It is in the workspace.
+    Committed,
+    /// It was in the workspace and was undone.
+    Undone,
+}
+
+/// A review in a workflow's view; its findings stand in the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewView {
+    /// Which round, from 1.
+    pub round: usize,
+    /// What is to become of the change.
+    pub verdict: Verdict,
+    /// Why.
+    pub summary: String,
+    /// How many findings it has.
+    pub findings: usize,
+}
+
+/// What is to become of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It stays.
+    Approve,
+    /// It is revised.
+    RequestChanges,
+}
+
+/// What a workflow used of one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelTotals {
+    /// The model, as provider/model.
+    pub deployment: DeploymentId,
+    /// The number of calls.
+    pub calls: u64,
+    /// Input tokens at the full price.
+    pub input: TokenCount,
+    /// Input tokens from the provider's cache.
+    pub cached_input: TokenCount,
+    /// Input tokens written to the provider's cache.
+    pub cache_written: TokenCount,
+    /// Output tokens, reasoning among them.
+    pub output: TokenCount,
+    /// What the calls of known price cost.
+    pub cost_nanodollars: Nanodollars,
+    /// The number of calls whose price is not known.
+    pub unpriced_calls: u64,
+}
+
+/// Answers `GET /v1/providers`: every deployment in the order of preference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Providers {
+    /// The deployments.
+    pub deployments: Vec<DeploymentView>,
+}
+
+/// A model at a provider, and whether it can be called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentView {
+    /// Which, as provider/model.
+    pub deployment: DeploymentId,
+    /// `model`, or `script` for answers written by hand.
+    pub source: Source,
+    /// Whether it can be called at all.
+    pub readiness: Readiness,
+    /// Its breaker; none where it cannot be called anyway.
+    pub breaker: Option<Breaker>,
+    /// Whether its price is known.
+    pub priced: bool,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A model.
+    Model,
+    /// Rules written by hand.
+    Script,
+}
+
+/// Whether a deployment can be called at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// No key is set for its provider.
+    NoKey,
+    /// Its server did not answer.
+    NoServer,
+}
+
+/// Whether a deployment is called now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Breaker {
+    /// It is.
+    Closed,
+    /// It failed too often and is left alone for a while.
+    Open,
+    /// It is tried with a few calls.
+    HalfOpen,
+}
+
+/// What a follower of a workflow gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ServerEvent {
+    /// A stored event; they come in order, without gaps and each once.
+    Event(Box<Numbered>),
+    /// Something under way; it may be lost.
+    Progress(Progress),
+}
+
+/// A stored event and its place in the history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbered {
+    /// Its position; the first has 1.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: UnixMillis,
+    /// The event.
+    pub event: workflow::Event,
+}
+
+/// An error's answer: `{"error":{"code","message"}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, for programs and for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// A stable name.
+    pub code: String,
+    /// What was wrong and what to do next.
+    pub message: String,
+}
