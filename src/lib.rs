@@ -1,1 +1,9 @@
-//! impresario
+//! The top floor of Impresario: configuration, doors, and the command line; thin, over the actors below.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+mod detect;
+pub mod http;
+pub mod server;
+pub mod ws;

@@ -1,2 +1,20 @@
-//! main
-fn main() {}
+//! The one binary: the launcher of limited processes when it is asked to be one, else the command line.
+
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before all else: a launcher must have one thread, and nothing of a server in it.
+    if let Some(code) = process::launcher::enter(std::env::args_os()) {
+        return code;
+    }
+    std::panic::set_hook(Box::new(log_panic));
+    impresario::cli::main()
+}
+
+/// Supervision survives most panics; each is a bug all the same, and the log says where.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let message = panic.payload_as_str().unwrap_or("a panic without a text");
+    tracing::error!(place, message, "panicked: this is a bug");
+}

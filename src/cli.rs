@@ -1,0 +1,306 @@
+//! The command line: what can be asked for, and with which exit code it ends.
+//!
+//! Exit codes: 0 done; 1 failed, aborted or in need of attention; 2 refused before anything was started (usage,
+//! configuration, no provider, no server); 3 detached while the work goes on; 130 interrupted.
+
+mod costs;
+mod demo;
+mod example;
+mod interrupts;
+mod listing;
+mod logging;
+mod printable;
+mod reach;
+mod recover;
+mod report;
+mod run;
+mod screen;
+mod serve;
+mod story;
+mod tree;
+mod watching;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use units::{ProviderId, WorkflowId};
+
+use crate::config::{self, Flags};
+use screen::Screen;
+
+/// Runs many AI models on coding work: plans, edits in working copies, tests, reviews, commits or undoes.
+#[derive(Debug, Parser)]
+#[command(name = "impresario", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed, aborted or in need of attention; 2 refused before anything \
+                        was started; 3 detached, the work goes on; 130 interrupted."
+)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+struct Global {
+    /// The configuration file, in place of the usual one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for the server's state, in place of the usual one.
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where a server that is started listens for TCP; on this machine only.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// A folder beneath which a server that is started may work; may be given several times.
+    #[arg(long = "root", global = true, value_name = "DIR")]
+    roots: Vec<PathBuf>,
+    /// The provider that a server that is started uses for everything.
+    #[arg(long, global = true, value_name = "NAME")]
+    provider: Option<ProviderId>,
+    /// Show no colours; setting NO_COLOR does the same.
+    #[arg(long, global = true)]
+    no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server in the foreground until it is told to stop.
+    Serve,
+    /// Work towards a goal in a folder, and show how it goes.
+    Run(run::Order),
+    /// Show a workflow from its beginning, or from any event on, until it ends.
+    Attach {
+        /// The workflow.
+        id: WorkflowId,
+        /// Only what comes after this event.
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        after: u64,
+    },
+    /// Stop a workflow and undo what it has committed.
+    Abort {
+        /// The workflow.
+        id: WorkflowId,
+    },
+    /// List the newest workflows of the running server.
+    Workflows,
+    /// Draw the supervision tree of the running server.
+    Tree,
+    /// Finish or undo what a killed server left in a folder, without starting one.
+    Recover {
+        /// The folder that was worked in.
+        folder: PathBuf,
+    },
+    /// Show a whole workflow on a small embedded project, with scripted models: needs no key, sends nothing.
+    Demo {
+        /// Leave the demo's server running until Ctrl-C, and its files after that.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Config {
+    /// Print the effective values, and where they come from; never a key.
+    Print,
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    Failed,
+    Refused,
+    Detached,
+    Interrupted,
+}
+
+/// An error that kept everything from being started.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(anyhow::Error);
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let Arguments { global, command } = Arguments::parse();
+    if global.no_color {
+        console::set_colors_enabled(false);
+        console::set_colors_enabled_stderr(false);
+    }
+    let mut screen = Screen::new();
+    let outcome = actix_rt::System::new().block_on(perform(&mut screen, &global, command));
+    screen.clear();
+    let end = outcome.unwrap_or_else(|error| {
+        complain(&error);
+        if error.is::<Refused>() { End::Refused } else { End::Failed }
+    });
+    end.into()
+}
+
+async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyhow::Result<End> {
+    let flags = global.flags();
+    match command {
+        Command::Serve => serve::serve(screen, &flags).await,
+        Command::Run(order) => run::run(screen, global, order).await,
+        Command::Attach { id, after } => run::attach(screen, global, &id, after).await,
+        Command::Abort { id } => run::abort(screen, global, &id).await,
+        Command::Workflows => listing::workflows(screen, &flags).await,
+        Command::Tree => listing::tree(screen, &flags).await,
+        Command::Recover { folder } => recover::recover(screen, &flags, &folder),
+        Command::Demo { keep } => demo::demo(screen, keep).await,
+        Command::Config(Config::Print) => {
+            let values = config::print(&flags).map_err(refuse)?;
+            io::stdout().write_all(values.as_bytes())?;
+            Ok(End::Done)
+        }
+    }
+}
+
+impl Global {
+    fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            state_dir: self.state_dir.clone(),
+            listen: self.listen,
+            roots: self.roots.clone(),
+            provider: self.provider.clone(),
+        }
+    }
+
+    /// How to call this program again with the same state, for people to copy.
+    fn again(&self, rest: &str) -> String {
+        let mut words = vec!["impresario".to_owned()];
+        let mut path = |flag: &str, path: &PathBuf| {
+            words.push(flag.to_owned());
+            words.push(quoted(&path.to_string_lossy()));
+        };
+        if let Some(file) = &self.config {
+            path("--config", file);
+        }
+        if let Some(folder) = &self.state_dir {
+            path("--state-dir", folder);
+        }
+        for root in &self.roots {
+            path("--root", root);
+        }
+        if let Some(address) = self.listen {
+            words.extend(["--listen".to_owned(), address.to_string()]);
+        }
+        if let Some(provider) = &self.provider {
+            words.extend(["--provider".to_owned(), provider.to_string()]);
+        }
+        words.push(rest.to_owned());
+        words.join(" ")
+    }
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn refuse(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    anyhow::Error::new(Refused(error.into()))
+}
+
+/// Says what went wrong, unless nobody reads any more.
+fn complain(error: &anyhow::Error) {
+    let is_closed_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(is_closed_pipe) {
+        return;
+    }
+    let mut text = String::from("impresario: ");
+    for line in chain(error).lines() {
+        text.push_str(&printable::line(line));
+        text.push('\n');
+    }
+    // Where standard error is closed, the exit code is all that can be said.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// The error and what caused it, each cause once: some messages tell their cause already.
+fn chain(error: &anyhow::Error) -> String {
+    let error = error.downcast_ref().map_or(error, |Refused(error)| error);
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+impl End {
+    /// The end that a workflow's status stands for.
+    fn of(status: &str) -> Self {
+        if matches!(status, "done" | "planned") { Self::Done } else { Self::Failed }
+    }
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        Self::from(match end {
+            End::Done => 0,
+            End::Failed => 1,
+            End::Refused => 2,
+            End::Detached => 3,
+            End::Interrupted => 130,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_themselves() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_can_be_called_again_with_the_same_state() {
+        let line = ["impresario", "--state-dir", "/tmp/a b", "run", "--root", "/w", "do it"];
+        let Arguments { global, .. } = Arguments::parse_from(line);
+        assert_eq!(global.again("attach x"), "impresario --state-dir '/tmp/a b' --root /w attach x");
+        assert_eq!(Global::default().again("tree"), "impresario tree");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn refuses_what_is_no_id() {
+        for line in [["impresario", "attach", "../../etc"], ["impresario", "abort", "UPPER"]] {
+            assert_eq!(Arguments::try_parse_from(line).unwrap_err().exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn an_error_before_anything_was_started_is_told_apart() {
+        let error = refuse(anyhow::anyhow!("no").context("at all"));
+        assert!(error.is::<Refused>());
+        assert_eq!(chain(&error), "at all: no");
+        let told_twice = anyhow::anyhow!("gone").context("cannot read: gone");
+        assert_eq!(chain(&told_twice), "cannot read: gone");
+    }
+
+    #[test]
+    fn only_what_was_wanted_ends_well() {
+        for (status, end) in [("done", End::Done), ("planned", End::Done), ("failed", End::Failed)] {
+            assert_eq!(End::of(status), end);
+        }
+        assert_eq!(End::of("needs_attention"), End::Failed);
+    }
+}
