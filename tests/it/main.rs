@@ -1,0 +1,19 @@
+//! The real binary in real processes: whole runs, kills in every phase, a person's hands in the workspace, the doors.
+//!
+//! Each test has folders, a server and a provider of its own. The provider is played by the test itself, over
+//! loopback, so that it can count what was paid for and hold an answer back while the server is killed.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod commands;
+mod demo;
+mod failing;
+mod folder;
+mod hostile;
+mod house;
+mod kills;
+mod people;
+mod runs;
+mod speech;
+mod story;
+mod vendor;
