@@ -30,6 +30,8 @@ pub(super) enum Door {
     Tcp { port: u16 },
     /// Over the socket in the state folder.
     Socket,
+    /// Over that socket too, from a process that is kept apart from the server's own, such as a workspace's command.
+    Confined,
 }
 
 /// Notes a connection's door; a connection without one is treated as a stranger's.
@@ -43,8 +45,19 @@ pub(crate) fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
         {
             extensions.insert(Door::Tcp { port: own.port() });
         }
-    } else if connection.is::<UnixStream>() {
-        extensions.insert(Door::Socket);
+    } else if let Some(unix) = connection.downcast_ref::<UnixStream>() {
+        let peer = unix.peer_cred().ok().and_then(|peer| peer.pid());
+        extensions.insert(if peer.is_some_and(shares_the_processes) { Door::Socket } else { Door::Confined });
+    }
+}
+
+/// Whether a process lives in this server's process namespace. The commands of workspaces do not: without this, what a
+/// model wrote could start workflows of its own.
+fn shares_the_processes(pid: i32) -> bool {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/pid"));
+    match (namespace("self"), namespace(&pid.to_string())) {
+        (Ok(own), Ok(theirs)) => own == theirs,
+        _ => false,
     }
 }
 
@@ -89,6 +102,7 @@ fn report<B>(id: &HeaderValue, method: &Method, response: &ServiceResponse<B>) {
 fn refusal(door: Option<Door>, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     let port = match door {
         Some(Door::Socket) => return Ok(()),
+        Some(Door::Confined) => return Err(Refusal::Confined),
         Some(Door::Tcp { port }) => port,
         None => return Err(Refusal::BadHost { host: "a connection from elsewhere".to_owned() }),
     };
@@ -155,6 +169,18 @@ mod tests {
             assert!(matches!(refusal(TCP, &method, &own), Err(Refusal::WriteOverTcp)), "{method}");
             assert!(refusal(Some(Door::Socket), &method, &HeaderMap::new()).is_ok());
         }
+    }
+
+    #[test]
+    fn a_confined_process_may_not_even_look() {
+        for method in [Method::GET, Method::POST] {
+            assert!(matches!(
+                refusal(Some(Door::Confined), &method, &HeaderMap::new()),
+                Err(Refusal::Confined)
+            ));
+        }
+        assert!(shares_the_processes(i32::try_from(std::process::id()).unwrap()));
+        assert!(!shares_the_processes(i32::MAX), "a process that is not there");
     }
 
     #[test]

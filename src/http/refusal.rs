@@ -35,6 +35,11 @@ pub(crate) enum Refusal {
         "writes and runs go through the Unix socket until keys exist: use the `impresario` command, or the socket in the state folder"
     )]
     WriteOverTcp,
+    #[error(
+        "a process in a process namespace of its own, such as a command that a workflow runs, may not use this socket: \
+         ask from where the server runs"
+    )]
+    Confined,
     #[error("a body is sent as `content-type: application/json`")]
     NotJson,
     #[error("the body has more than {MAX_BODY_BYTES} bytes: send less")]
@@ -72,6 +77,7 @@ impl Refusal {
             Self::BadHost { .. } => "host_refused",
             Self::BadOrigin { .. } => "origin_refused",
             Self::WriteOverTcp => "write_over_tcp",
+            Self::Confined => "confined",
             Self::NotJson => "not_json",
             Self::BodyTooLarge => "body_too_large",
             Self::BadRequest(_) => "bad_request",
@@ -94,6 +100,7 @@ impl ResponseError for Refusal {
             Self::BadHost { .. }
             | Self::BadOrigin { .. }
             | Self::WriteOverTcp
+            | Self::Confined
             | Self::WorkspaceRefused(_) => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

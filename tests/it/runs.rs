@@ -219,3 +219,35 @@ async fn a_review_that_requests_changes_is_followed_by_a_revision() {
     assert_eq!(count(&heard, |event| matches!(event, Event::Reviewed { .. })), 2);
     assert_paid_once(&client, &id, &heard, &house.vendor, 5).await;
 }
+
+#[tokio::test]
+async fn two_runs_in_one_workspace_take_turns_and_both_are_done() {
+    let mut house = House::new(|asked| {
+        let (name, before, after) = match asked.text.contains("the first goal") {
+            true => ("a.txt", "alpha\n", "ALPHA\n"),
+            false => ("b.txt", "beta\n", "BETA\n"),
+        };
+        match asked.model.as_str() {
+            "planner" => plan(&[task("only", &[], &[name])]),
+            "reviewer" => approve(),
+            _ => edits(&[replace(name, before, after)]),
+        }
+    });
+    furnish(&house);
+    house.vendor.hold("editor", "");
+    let client = house.serve().await;
+    let order = |goal: &str| NewWorkflow { goal: goal.to_owned(), ..house.order() };
+    let first = client.start(&order("the first goal")).await.unwrap();
+    let second = client.start(&order("the second goal")).await.unwrap();
+    // Both have made their working copies from the same base.
+    house.vendor.await_asked("editor", "", 2);
+    house.vendor.release("editor", "");
+    let first = Story::follow(&client, &first).done().await;
+    let second = Story::follow(&client, &second).done().await;
+
+    for heard in [first, second] {
+        assert_eq!(count(&heard, |event| matches!(event, Event::EditRejected { .. })), 0, "{heard:#?}");
+        assert_eq!(count(&heard, |event| matches!(event, Event::CallAnswered { .. })), 3);
+    }
+    assert_eq!((house.read("a.txt"), house.read("b.txt")), ("ALPHA\n".to_owned(), "BETA\n".to_owned()));
+}

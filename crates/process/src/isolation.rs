@@ -13,7 +13,7 @@ pub enum Mechanism {
     RootNamespaces,
     /// Namespaces inside a user namespace; the program keeps its user and has no capability.
     UserNamespaces,
-    /// A system call filter that refuses all but Unix sockets, and a process group. There is no loopback then, the
+    /// A system call filter that refuses every socket but pairs, and a process group. There is no loopback then, the
     /// machine's processes are seen, what starts a session of its own may outlive the run, and what the program
     /// started may outlive a killed server.
     SocketFilter,
@@ -54,7 +54,7 @@ impl fmt::Display for Mechanism {
 pub enum NetworkView {
     /// A loopback of its own and nothing else.
     OwnLoopback,
-    /// Unix sockets only.
+    /// No sockets but pairs.
     NoInternetSockets,
     /// The machine's network.
     Host,
@@ -79,7 +79,7 @@ impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let network = match self.network {
             NetworkView::OwnLoopback => "network off (own loopback)",
-            NetworkView::NoInternetSockets => "network off (no loopback either)",
+            NetworkView::NoInternetSockets => "network off (no loopback, no sockets)",
             NetworkView::Host => "network of the machine",
         };
         let processes = match (self.own_processes, self.own_proc) {

@@ -3,9 +3,9 @@
 //! It promises: a program gets only the environment, folder and network it was given; its time, output, files and
 //! processes are bounded; within namespaces nothing of it outlives the run, the dropped future or a killed server.
 //! Network off is never silently on: where no mechanism enforces it, the run is refused. It never reads the
-//! environment and never hides the file system: a program reads, writes and connects to (Unix sockets have paths)
-//! what the server's user may. The server's binary must call [`launcher::enter`] before all else, because it starts
-//! itself anew to put a limited program in its place. Linux only; on other systems every run is refused.
+//! environment and never hides the file system: a program reads and writes what the server's user may. The server's
+//! binary must call [`launcher::enter`] before all else, because it starts itself anew to put a limited program in its
+//! place. Linux only; on other systems every run is refused.
 
 mod command;
 mod error;
