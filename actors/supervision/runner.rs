@@ -129,6 +129,9 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         context: &mut Context<A>,
         task: &mut std::task::Context<'_>,
     ) -> Poll<()> {
+        if !self.slot.is_open_to(self.generation) {
+            return Poll::Pending;
+        }
         self.slot.arrivals().register(task.waker());
         for _ in 0..TURN {
             if context.waiting() || self.control.is_settled() {

@@ -119,6 +119,11 @@ impl<A: Actor> Slot<A> {
         if queue.taker == generation { queue.waiting.pop_front() } else { None }
     }
 
+    /// Whether `generation` is the one that may take messages.
+    pub(crate) fn is_open_to(&self, generation: u64) -> bool {
+        self.lock().taker == generation
+    }
+
     /// A generation lives: it takes messages, and new ones come in.
     pub(crate) fn open(&self, generation: u64) {
         let mut queue = self.lock();

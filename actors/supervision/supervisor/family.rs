@@ -37,6 +37,15 @@ pub(super) struct Family {
     ending: Option<End>,
 }
 
+/// A supervisor that is cut off leaves nobody behind.
+impl Drop for Family {
+    fn drop(&mut self) {
+        for child in &self.children {
+            child.control.ask_for(Request::Kill);
+        }
+    }
+}
+
 impl Family {
     pub(super) fn new(
         path: Arc<str>,
@@ -277,6 +286,9 @@ impl Family {
         }
         match self.spec.limit {
             Limit::PerChild(_) => {
+                if let Some(reply) = child.on_start.take() {
+                    let _ = reply.send(Err(ChildError::StartFailed(end.clone())));
+                }
                 child.phase = Phase::Parked;
                 child.spec.body.close();
                 child.spec.body.vitals().ended(end, State::Parked);
