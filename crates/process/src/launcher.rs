@@ -138,6 +138,7 @@ fn last(control: &Control, settings: Settings, program: &[OsString]) -> Result<E
     nix::unistd::dup2_stdin(&null).map_err(Failure::at(Step::Input))?;
     limit::apply_resources(&settings)?;
     filter::apply(&settings)?;
+    limit::mind_signals()?;
     SigSet::all().thread_unblock().map_err(Failure::at(Step::Stage))?;
     control.send(Message::Ready(isolation(&settings)));
     if settings.only_probe {

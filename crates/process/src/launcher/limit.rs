@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities,
@@ -38,6 +39,19 @@ pub(super) fn give_up_capabilities() -> Result<(), Failure> {
         }
     }
     set_capabilities(None, CapabilitySets { inheritable: CapabilitySet::empty(), ..mine }).map_err(&at)
+}
+
+/// Answers every signal as the kernel would by itself: a server started in the background of a script ignores some,
+/// and what it starts would ignore them too.
+#[expect(unsafe_code, reason = "no safe function changes what a signal does")]
+pub(super) fn mind_signals() -> Result<(), Failure> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    let changeable = |signal: &Signal| !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP);
+    for signal in Signal::iterator().filter(changeable) {
+        // SAFETY: the default action runs no code of this process, and no handler was set whose state it could break.
+        unsafe { sigaction(signal, &default) }.map_err(Failure::at(Step::Stage))?;
+    }
+    Ok(())
 }
 
 /// Bounds this process; a limit that is already lower stays.
