@@ -194,10 +194,11 @@ pub(crate) fn list(
     query.load(connection)?.into_iter().map(WorkflowRow::try_from).collect()
 }
 
-/// Oldest first.
+/// Oldest first. One without an event was never acknowledged as started, so that nobody waits for it.
 pub(crate) fn unfinished(connection: &mut SqliteConnection, most: usize) -> Result<Vec<WorkflowId>, Error> {
     let ids: Vec<String> = workflows::table
         .filter(workflows::outcome.is_null())
+        .filter(workflows::last_seq.gt(0))
         .order((workflows::created_at, workflows::id))
         .limit(most as i64 + 1)
         .select(workflows::id)

@@ -124,13 +124,19 @@ fn workflows_come_newest_first_page_by_page() {
 }
 
 #[test]
-fn what_has_an_outcome_is_not_unfinished() {
+fn what_has_an_outcome_or_never_began_is_not_unfinished() {
     let place = Place::new();
     let running = place.start();
-    let (first, _) = running.owned(1);
-    let (second, claimed) = running.owned(2);
-    let (third, _) = running.owned(3);
-    let mut last = append(&second, claimed.fence, Seq(0), &[1]);
+    let begin = |number| {
+        let (id, claimed) = running.owned(number);
+        running.append(append(&id, claimed.fence, Seq(0), &[1])).unwrap();
+        (id, claimed)
+    };
+    let (first, _) = begin(1);
+    let (second, claimed) = begin(2);
+    let (third, _) = begin(3);
+    running.owned(4);
+    let mut last = append(&second, claimed.fence, Seq(1), &[2]);
     last.outcome = Some("aborted".to_owned());
     running.append(last).unwrap();
     let mut unfinished = place.readers().unfinished().unwrap();
@@ -145,8 +151,10 @@ fn what_has_an_outcome_is_not_unfinished() {
 fn an_answer_without_pages_says_when_it_is_too_large() {
     let place = Place::new();
     let running = place.start();
-    let (id, _) = running.owned(1);
-    running.owned(2);
+    let (id, claimed) = running.owned(1);
+    let (other, others) = running.owned(2);
+    running.append(append(&id, claimed.fence, Seq(0), &[1])).unwrap();
+    running.append(append(&other, others.fence, Seq(0), &[1])).unwrap();
     let rows = vec![usage("a", Some(&id)), usage("b", Some(&id))];
     running.ask(|reply| Write::Usage { rows, reply: Some(reply) }).unwrap();
     running.stop().unwrap();
@@ -194,7 +202,7 @@ fn a_damaged_row_is_an_error_and_no_panic() {
     place.start().stop().unwrap();
     let mut connection = database::open_for_writing(&place.path).unwrap();
     connection
-        .batch_execute("INSERT INTO workflows VALUES ('../../etc', '', '', '', -1, -1, 0, 0, NULL)")
+        .batch_execute("INSERT INTO workflows VALUES ('../../etc', '', '', '', -1, 1, 0, 0, NULL)")
         .unwrap();
     let readers = place.readers();
     assert!(matches!(readers.workflows(10, None), Err(Error::Damaged { table: "workflows", .. })));
