@@ -2,7 +2,7 @@
 //!
 //! An agent lives for one attempt at one step. It promises: each answer is durable before anything is made of it, and
 //! an answer that is remembered is not asked for again. It writes to no workspace; the tools that it offers only read.
-//! A restart begins the attempt again from what is remembered. Mailbox: none is read, for it takes no messages.
+//! A crash ends the attempt as failed; the next one begins with what is remembered. Mailbox: none, it takes no messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use actix::{Actor, Context};
 use chat::{Answer, Event, Part, Request, Role, StopReason, ToolResult, Turn};
 use gateway::Call;
-use supervision::{ActorSpec, Backoff, ChildSpec, Failure, Life, Mailbox, Restart, Start, WhileDown, actor};
+use supervision::{
+    ActorSpec, AskError, ChildSpec, End, Failure, Life, Mailbox, Restart, Start, WhileDown, actor,
+};
 use units::{UnixMillis, WorkflowId};
 use workflow::{Action, CallKey, Command, Refused, Step};
 use workspace::Workspace;
@@ -19,12 +21,15 @@ use crate::feed::Progress;
 use crate::instance::{Instance, Recall, Report, Tell};
 use crate::tools::Reading;
 use crate::workbench::{Asking, Workbench};
+use crate::writer::Pen;
 use crate::{editor, planner, reviewer};
 
 /// The most questions of one conversation.
 const MAX_TURNS: u32 = 24;
 /// How long the instance may take to store what it is told.
 const TELL_WITHIN: Duration = Duration::from_secs(60);
+/// How long to wait before it is told again.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
 
 /// The actor of one attempt.
 pub struct Agent {
@@ -40,6 +45,7 @@ pub(crate) struct Assignment {
     pub(crate) workspace: Workspace,
     pub(crate) workbench: Workbench,
     pub(crate) instance: Mailbox<Instance>,
+    pub(crate) pen: Pen,
     /// The plan as text, once there is one.
     pub(crate) plan: String,
     /// The transactions that stand, oldest first: what a reviewer looks at.
@@ -61,15 +67,18 @@ impl Agent {
             let assignment = assignment.clone();
             async move { Ok(Self { life: start.life, assignment }) }
         });
-        child.restart(Restart::Transient).backoff(Backoff::default()).monitor(move |end, was_last| {
-            if !was_last || matches!(end, supervision::End::Normal | supervision::End::Shutdown) {
-                return;
-            }
-            let outcome = Err(Failure::new(format!("its agent ended: {end:?}")));
+        child.restart(Restart::Temporary).monitor(move |end, _| {
+            let outcome = match end {
+                End::Normal | End::Shutdown => Ok(None),
+                End::Failed(failure) => Err(failure.clone()),
+                End::Panicked { .. } | End::Killed | End::StartFailed { .. } | End::GaveUp { .. } => {
+                    Err(Failure::new(format!("its agent ended: {end:?}")))
+                }
+            };
             let report = Report { action: watched.action.name(), outcome };
             if let Err(refused) = watched.instance.tell(report) {
-                // An instance that is gone or restarts looks at what is pending anyway.
-                tracing::warn!(?refused, "an agent's end was not told");
+                // The instance is gone for good: nothing is pending any more.
+                tracing::debug!(?refused, "an agent's end was not told");
             }
         })
     }
@@ -84,7 +93,7 @@ impl Actor for Agent {
             let outcome = attempt(&assignment).await;
             let report = Report { action: assignment.action.name(), outcome };
             match assignment.instance.ask(report, TELL_WITHIN).await {
-                Ok(()) => life.finish(),
+                Ok(()) | Err(AskError::Closed { .. }) => life.finish(),
                 Err(error) => life.fail(Failure::new(error)),
             }
         });
@@ -197,7 +206,7 @@ impl Assignment {
             }
         };
         let call = Call { role: key.role().name(), request, within: asking.within };
-        let receipt = parts.gateway.call(call, &mut on_event).await.map_err(Failure::new)?;
+        let receipt = parts.gateway.call(call, &mut on_event).await.map_err(world)?;
 
         let usage = store::UsageRow {
             at: parts.gateway.clock.wall(),
@@ -213,11 +222,44 @@ impl Assignment {
         let answer = receipt.answer;
         let (deployment, cost) = (receipt.deployment, receipt.cost);
         let command = Command::RecordAnswer { key: key.clone(), answer: answer.clone(), deployment, cost };
-        match self.tell(command, Some(usage)).await? {
+        match self.record(command, &usage).await? {
             Ok(()) | Err(Refused::Duplicate { .. }) => Ok(answer),
-            Err(refused) => Err(Failure::new(refused)),
+            Err(refused) => {
+                // It cannot be remembered, but it was paid for.
+                self.pen.usage(vec![usage]);
+                Err(Failure::new(refused))
+            }
         }
     }
+
+    /// Tells of an answer until it is stored or refused: it was paid for, and telling twice does no harm.
+    async fn record(
+        &self,
+        command: Command,
+        usage: &store::UsageRow,
+    ) -> Result<Result<(), Refused>, Failure> {
+        loop {
+            let tell = Tell { command: command.clone(), usage: Some(usage.clone()) };
+            match self.instance.ask(tell, TELL_WITHIN).await {
+                Ok(told) => return Ok(told),
+                Err(error @ AskError::Closed { .. }) => return Err(Failure::new(error)),
+                Err(error) => tracing::warn!(%error, "an answer is not stored yet"),
+            }
+            self.workbench.parts().gateway.clock.sleep(TELL_AGAIN).await;
+        }
+    }
+}
+
+/// A call that failed, with the time when it may be tried again.
+fn world(error: gateway::Error) -> Failure {
+    let retry_after = match &error {
+        gateway::Error::Unavailable { retry_after, .. } => *retry_after,
+        gateway::Error::NoCandidate(_)
+        | gateway::Error::Refused { .. }
+        | gateway::Error::Interrupted(_)
+        | gateway::Error::Unpublished { .. } => None,
+    };
+    Failure { reason: error.to_string(), retry_after }
 }
 
 /// When something happens, for rows.

@@ -16,7 +16,8 @@ use crate::workbench::Workbench;
 /// When the folder is no workspace, or its journal cannot be read.
 pub async fn recover(workbench: &Workbench, root: &Path) -> Result<Vec<Recovered>, workspace::Error> {
     let workspace = workbench.open(root)?;
-    let _turn = workbench.turn(&workspace).await;
+    // Whoever has the turn is at work, for a long time maybe, and nothing is cut off then.
+    let Some(_turn) = workbench.turn_now(&workspace) else { return Ok(Vec::new()) };
     let workbench = workbench.clone();
     blocking(move || workbench.journal(&workspace)?.recover()).await
 }
@@ -47,16 +48,13 @@ pub(crate) async fn undo(
     transaction: &str,
 ) -> Result<Vec<String>, Failure> {
     let (workspace, id) = place(workbench, root, transaction)?;
-    // The same name each time: an undo that a crash cut off after its commit is not made twice.
+    // The same name each time: an undo that was made before a crash is not made twice, and answers the same.
     let undoing: TransactionId = format!("{id}-undo").parse().map_err(Failure::new)?;
     let _turn = workbench.turn(&workspace).await;
     let workbench = workbench.clone();
     blocking(move || {
         let journal = workbench.journal(&workspace).map_err(Failure::new)?;
         journal.recover().map_err(Failure::new)?;
-        if journal.outcome(&undoing).map_err(Failure::new)?.is_some() {
-            return Ok(Vec::new());
-        }
         let reverted = journal.revert(&id, &undoing).map_err(Failure::new)?;
         Ok(reverted.conflicts.iter().map(ToString::to_string).collect())
     })

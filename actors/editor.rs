@@ -29,8 +29,8 @@ pub(crate) async fn edit(
     attempt: u32,
     feedback: Option<&str>,
 ) -> Result<Attempted, Failure> {
-    let (pool, workspace) = (assignment.workbench.parts().pool.clone(), assignment.workspace.clone());
-    let overlay = blocking(move || pool.acquire(&workspace)).await.map_err(Failure::new)?;
+    // Taken before the model is shown anything: what changes after that is a conflict, and is said to be one.
+    let overlay = assignment.workbench.overlay(&assignment.workspace).await.map_err(Failure::new)?;
     let text = ask(assignment, task, feedback).await?;
     let reject = |reason| Ok(Some(Command::EditRejected { task: task.id.clone(), attempt, reason }));
 
@@ -162,7 +162,9 @@ async fn commit(
     match assignment.tell(begin, None).await? {
         Ok(()) => {}
         // An abort came first, or another generation has gone on: nothing was written and nothing is to be said.
-        Err(Refused::Ending | Refused::Stale { .. } | Refused::Finished { .. }) => {
+        Err(
+            Refused::Ending | Refused::Stale { .. } | Refused::Finished { .. } | Refused::CommitOpen { .. },
+        ) => {
             return Ok(None);
         }
         Err(refused) => return Err(Failure::new(refused)),
@@ -172,13 +174,14 @@ async fn commit(
         (assignment.workbench.clone(), assignment.workspace.clone(), transaction.clone());
     let committed = blocking(move || workbench.journal(&workspace)?.commit(&id, &changes)).await;
     let transaction = transaction.to_string();
-    let (command, failure) = match committed {
-        Ok(_) => (Command::CommitDone { task, attempt, transaction }, None),
+    let command = match committed {
+        Ok(_) => Command::CommitDone { task, attempt, transaction },
         Err(workspace::Error::Conflict { paths }) => {
             let paths = paths.iter().map(ToString::to_string).collect();
-            (Command::EditRejected { task, attempt, reason: Rejection::Conflict { paths } }, None)
+            Command::EditRejected { task, attempt, reason: Rejection::Conflict { paths } }
         }
-        Err(error) => (Command::CommitLost { task, attempt, transaction }, Some(Failure::new(error))),
+        // How it ended only the journal knows: the instance asks it, and what is half done is rolled back then.
+        Err(error) => return Err(Failure::new(error)),
     };
     match assignment.tell(command, None).await? {
         // The instance may have found out by itself, from the journal, after a restart of its own.
@@ -186,7 +189,7 @@ async fn commit(
         Err(refused) => return Err(Failure::new(refused)),
     }
     drop(turn);
-    failure.map_or(Ok(None), Err)
+    Ok(None)
 }
 
 fn transaction_id(assignment: &Assignment) -> Result<TransactionId, Failure> {

@@ -83,8 +83,22 @@ pub struct Follower {
     workflow: WorkflowId,
     after: Seq,
     page: std::collections::VecDeque<store::EventRow>,
+    pulses: Pulses,
+    hearing: Option<Hearing>,
+}
+
+/// A follower's two ears.
+struct Hearing {
     grown: watch::Receiver<Seq>,
     progress: broadcast::Receiver<Progress>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // First the ears go, then the pulse if these were the last.
+        self.hearing = None;
+        self.pulses.0.remove_if(&self.workflow, |_, pulse| pulse.is_idle());
+    }
 }
 
 impl Feed {
@@ -148,9 +162,10 @@ impl Pulses {
     /// Follows a workflow's history from the event after `after` on.
     pub fn follow(&self, readers: store::Readers, workflow: WorkflowId, after: Seq) -> Follower {
         let pulse = self.0.entry(workflow.clone()).or_insert_with(Pulse::new);
-        let (grown, progress) = (pulse.grown.subscribe(), pulse.progress.subscribe());
+        let hearing = Hearing { grown: pulse.grown.subscribe(), progress: pulse.progress.subscribe() };
         drop(pulse);
-        Follower { readers, workflow, after, page: std::collections::VecDeque::new(), grown, progress }
+        let page = std::collections::VecDeque::new();
+        Follower { readers, workflow, after, page, pulses: self.clone(), hearing: Some(hearing) }
     }
 }
 
@@ -165,19 +180,22 @@ impl Follower {
                 self.after = row.seq;
                 return Ok(Shown::Event(Box::new(row)));
             }
+            let Some(Hearing { grown, progress }) = &mut self.hearing else {
+                return std::future::pending().await;
+            };
             // Marked as seen before the read: what grows after it wakes the wait below.
-            self.grown.borrow_and_update();
+            grown.borrow_and_update();
             self.page = read(&self.readers, &self.workflow, self.after).await?.into();
             if !self.page.is_empty() {
                 continue;
             }
             tokio::select! {
                 biased;
-                changed = self.grown.changed() => {
+                changed = grown.changed() => {
                     // The sender lives in the map as long as this follower holds a receiver.
                     if changed.is_err() { std::future::pending::<()>().await; }
                 }
-                progress = self.progress.recv() => match progress {
+                progress = progress.recv() => match progress {
                     Ok(progress) => return Ok(Shown::Progress(progress)),
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => std::future::pending::<()>().await,

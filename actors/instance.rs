@@ -5,27 +5,33 @@
 //! workflow anew, folds its history and begins what is pending again; a leftover of an older life is fenced off.
 //! Given up on, it comes back to undo what was done. Mailbox: 256; when it is full the sender is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFuture, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use supervision::{
-    ActorSpec, Backoff, ChildSpec, Failure, Life, Mailbox, Restart, Role, Start, WhileDown, actor,
+    ActorSpec, Backoff, ChildError, ChildSpec, End, Failure, Life, Mailbox, Restart, Role, Start, WhileDown,
+    actor,
 };
 use tracing::{info, warn};
 use units::{Fence, WorkflowId};
-use workflow::{Action, CallKey, Command, Event, Memo, Refused, State, decide, pending};
+use workflow::{Action, CallKey, Command, Event, Memo, Phase, Refused, State, decide, pending};
 
 use crate::agent::{self, Agent, Assignment};
 use crate::blocking;
 use crate::compensation;
 use crate::workbench::Workbench;
-use crate::writer::Pen;
+use crate::writer::{self, Pen};
 
 /// Events read from the store at once.
 const PAGE: usize = 256;
+/// How long a step rests after its first failure, and at most.
+const FIRST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How long to wait before a claim is tried again.
+const CLAIM_AGAIN: Duration = Duration::from_secs(1);
 
 /// The actor of one workflow.
 pub struct Instance {
@@ -35,8 +41,14 @@ pub struct Instance {
     fence: Fence,
     state: State,
     role: Role,
+    /// What has begun and not told its end.
     in_flight: BTreeSet<String>,
-    agents_started: u64,
+    /// What the world has failed and is not to begin again yet.
+    resting: BTreeSet<String>,
+    /// How long each of them rested last.
+    rests: BTreeMap<String, Duration>,
+    /// A life before this one crashed while it undid.
+    undoing_crashed: bool,
 }
 
 /// A command on its way into the store; nothing else is handled until it has got there.
@@ -79,6 +91,13 @@ pub struct Report {
     pub outcome: Result<Option<Command>, Failure>,
 }
 
+/// A step that the world failed may begin again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Rested {
+    action: String,
+}
+
 // === Instance ===
 
 impl Instance {
@@ -96,17 +115,13 @@ impl Instance {
     }
 
     async fn revive(record: Record, start: Start<Self>) -> Result<Self, Failure> {
-        let workflow = record.workflow.clone();
-        let at = agent::now(&record.workbench);
-        let claimed = record
-            .pen
-            .write(|reply| store::Write::Claim { workflow, at, reply })
-            .await
-            .map_err(Failure::new)?;
+        let claimed = claim(&record, &start.life).await?;
         let state = read_history(record.readers.clone(), record.workflow.clone()).await?;
         if state.seq() != claimed.last_seq {
             return Err(Failure::new("the history grew while it was read"));
         }
+        let crashed = matches!(start.after, Some(End::Panicked { .. }));
+        let undoing_crashed = crashed && matches!(state.phase(), Phase::Compensating);
         info!(workflow.id = %record.workflow, seq = state.seq().0, phase = state.status(), "revived");
         Ok(Self {
             life: start.life,
@@ -116,7 +131,9 @@ impl Instance {
             state,
             role: start.role,
             in_flight: BTreeSet::new(),
-            agents_started: 0,
+            resting: BTreeSet::new(),
+            rests: BTreeMap::new(),
+            undoing_crashed,
         })
     }
 
@@ -128,7 +145,8 @@ impl Instance {
         }
         let wanted = pending(&self.state);
         for action in wanted {
-            if self.in_flight.insert(action.name()) {
+            let name = action.name();
+            if !self.resting.contains(&name) && self.in_flight.insert(name) {
                 self.begin(action);
             }
         }
@@ -170,9 +188,8 @@ impl Instance {
             Ok(workspace) => workspace,
             Err(error) => return self.report_later(name, async move { Err(Failure::new(error)) }),
         };
-        self.agents_started += 1;
-        let id =
-            format!("{}-{}-{}", step.role().name(), step.to_string().replace('/', "-"), self.agents_started);
+        // One agent for a step, over lives of this instance too.
+        let id = format!("{}-{}", step.role().name(), step.to_string().replace('/', "-"));
         let assignment = Assignment {
             workflow: self.record.workflow.clone(),
             goal: self.state.goal().unwrap_or_default().to_owned(),
@@ -180,6 +197,7 @@ impl Instance {
             workspace,
             workbench: self.record.workbench.clone(),
             instance: self.own.clone(),
+            pen: self.record.pen.clone(),
             plan: self.plan(),
             committed: self.standing(),
             action,
@@ -189,11 +207,15 @@ impl Instance {
         let Some(siblings) = self.life.siblings().cloned() else { return };
         let own = self.own.clone();
         self.life.spawn(async move {
-            if let Err(error) = siblings.start_child(child).await {
-                let report = Report { action: name, outcome: Err(Failure::new(error)) };
-                if let Err(refused) = own.tell(report) {
-                    warn!(?refused, "a step that did not start was not told");
-                }
+            let error = match siblings.start_child(child).await {
+                // One that has outlived an earlier life of this instance goes on: a second would pay again. One that
+                // is just ending tells its end, and then this is looked at again.
+                Ok(()) | Err(ChildError::AlreadyStarted(_)) => return,
+                Err(error) => error,
+            };
+            let report = Report { action: name, outcome: Err(Failure::new(error)) };
+            if let Err(refused) = own.tell(report) {
+                warn!(?refused, "a step that did not start was not told");
             }
         });
     }
@@ -225,6 +247,21 @@ impl Instance {
             let report = Report { action, outcome: work.await };
             if let Err(refused) = own.tell(report) {
                 warn!(?refused, "what came of a step was not told");
+            }
+        });
+    }
+
+    /// Lets a step that the world failed wait, longer each time, before it begins again.
+    fn rest(&mut self, action: &str, retry_after: Option<Duration>) {
+        let before = self.rests.get(action).copied().unwrap_or(FIRST_REST / 2);
+        let rest = (before * 2).min(LONGEST_REST);
+        self.rests.insert(action.to_owned(), rest);
+        self.resting.insert(action.to_owned());
+        let (own, clock, action) = (self.own.clone(), self.life.clock().clone(), action.to_owned());
+        self.life.spawn(async move {
+            clock.sleep(rest.max(retry_after.unwrap_or_default())).await;
+            if let Err(refused) = own.tell(Rested { action }) {
+                warn!(?refused, "a step that may begin again was not told");
             }
         });
     }
@@ -265,6 +302,10 @@ impl Instance {
         Box::pin(stored.into_actor(self).then(move |stored, this, _| -> Telling {
             match stored {
                 Ok(_) => {
+                    // Once for each workflow: nothing is decided about one that has ended.
+                    if let (None, Some(outcome)) = (this.state.outcome(), next.outcome()) {
+                        this.record.workbench.parts().finished.count(outcome);
+                    }
                     this.state = next;
                     this.advance();
                     Box::pin(async { Ok(()) }.into_actor(this))
@@ -297,7 +338,7 @@ impl Instance {
             events: events.iter().map(event).collect::<Result<_, _>>()?,
             usage: usage.into_iter().collect(),
             status: Some(next.status().to_owned()),
-            outcome: next.outcome().map(ToString::to_string),
+            outcome: next.outcome().map(|outcome| cut(outcome.to_string())),
         })
     }
 }
@@ -306,11 +347,14 @@ impl Actor for Instance {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        if self.role == Role::Compensating {
-            let reason = "its instance crashed too often".to_owned();
-            self.report_later("give-up".to_owned(), async { Ok(Some(Command::GiveUp { reason })) });
-        }
-        self.advance();
+        let reason = "its instance crashed too often".to_owned();
+        let word = match self.role {
+            Role::Compensating if self.undoing_crashed => Command::AbandonCompensation { reason },
+            Role::Compensating => Command::GiveUp { reason },
+            Role::Regular => return self.advance(),
+        };
+        // What is pending is begun after this is stored, and not before.
+        self.report_later("end".to_owned(), async { Ok(Some(word)) });
     }
 }
 
@@ -338,6 +382,7 @@ impl Handler<Report> for Instance {
             Ok(command) => command,
             Err(failure) => {
                 warn!(workflow.id = %self.record.workflow, action, reason = failure.reason, "a step failed");
+                self.rest(&action, failure.retry_after);
                 self.failed(&action, failure)
             }
         };
@@ -359,6 +404,30 @@ impl Handler<Report> for Instance {
     }
 }
 
+impl Handler<Rested> for Instance {
+    type Result = ();
+
+    fn handle(&mut self, Rested { action }: Rested, _: &mut Self::Context) {
+        self.resting.remove(&action);
+        self.advance();
+    }
+}
+
+/// Claims the workflow, however long the store cannot write: a crash of this life would help nobody.
+async fn claim(record: &Record, life: &Life) -> Result<store::Claimed, Failure> {
+    loop {
+        let (workflow, at) = (record.workflow.clone(), agent::now(&record.workbench));
+        match record.pen.write(|reply| store::Write::Claim { workflow, at, reply }).await {
+            Ok(claimed) => return Ok(claimed),
+            Err(error @ writer::Error::Refused(store::WriteError::NotFound(_))) => {
+                return Err(Failure::new(error));
+            }
+            Err(error) => warn!(workflow.id = %record.workflow, %error, "cannot claim the workflow yet"),
+        }
+        life.clock().sleep(CLAIM_AGAIN).await;
+    }
+}
+
 async fn read_history(readers: store::Readers, workflow: WorkflowId) -> Result<State, Failure> {
     blocking(move || {
         let mut state = State::default();
@@ -374,4 +443,10 @@ async fn read_history(readers: store::Readers, workflow: WorkflowId) -> Result<S
         }
     })
     .await
+}
+
+/// An outcome may name many paths; the events have all of them.
+fn cut(mut outcome: String) -> String {
+    outcome.truncate(outcome.floor_char_boundary(store::MAX_OUTCOME_BYTES));
+    outcome
 }

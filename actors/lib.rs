@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod deployment;
 pub mod feed;
 pub mod instance;
+pub mod metrics;
 pub mod provider;
 pub mod router;
 pub mod workflows;

@@ -24,8 +24,7 @@ pub(crate) async fn review(
     let (workbench, workspace, committed) =
         (assignment.workbench.clone(), assignment.workspace.clone(), assignment.committed.clone());
     let diff = blocking(move || diff(&workbench, &workspace, &committed)).await.map_err(Failure::new)?;
-    let (pool, workspace) = (assignment.workbench.parts().pool.clone(), assignment.workspace.clone());
-    let overlay = blocking(move || pool.acquire(&workspace)).await.map_err(Failure::new)?;
+    let overlay = assignment.workbench.overlay(&assignment.workspace).await.map_err(Failure::new)?;
     assignment.note(format!("checks the whole: {}", assignment.check.join(" ")));
     let checked =
         checks::run(&assignment.workbench.parts().running, &assignment.check, overlay.path()).await?;

@@ -16,6 +16,7 @@ use tracing::{error, warn};
 use units::{DeploymentId, ProviderId};
 
 use crate::deployment::{Deployment, Tripped};
+use crate::metrics::Meter;
 use crate::provider::{Called, Provider};
 use crate::writer::Pen;
 
@@ -36,6 +37,7 @@ pub struct GetCandidates {
 pub(crate) struct Reports {
     pub(crate) providers: BTreeMap<ProviderId, Mailbox<Provider>>,
     pub(crate) deployments: BTreeMap<DeploymentId, Mailbox<Deployment>>,
+    pub(crate) meters: BTreeMap<DeploymentId, Meter>,
     pub(crate) pen: Pen,
     pub(crate) clock: clock::Clock,
 }
@@ -74,6 +76,9 @@ impl Handler<GetCandidates> for Router {
 
 impl gateway::Report for Reports {
     fn report(&self, outcome: Outcome) {
+        if let Some(meter) = self.meters.get(&outcome.deployment) {
+            meter.count(&outcome);
+        }
         if let Some(provider) = self.providers.get(&outcome.deployment.provider)
             && let Err(refused) = provider.tell(Called(outcome.end))
         {

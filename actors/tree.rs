@@ -12,13 +12,14 @@ use clock::Clock;
 use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
-use supervision::{ChildSpec, End, Intensity, Limit, Node, SupervisorSpec, Tree};
+use supervision::{AskError, ChildSpec, End, Intensity, Limit, Node, Registry, SupervisorSpec, Tree};
 use units::{DeploymentId, ModelName, ProviderId};
 
 use crate::blocking;
 use crate::catalogue::Catalogue;
 use crate::deployment::Deployment;
 use crate::feed::{Feed, Pulses};
+use crate::metrics::{Families, GetText, Meter, Metrics};
 use crate::provider::Provider;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
@@ -29,6 +30,8 @@ use crate::writer::Writer;
 const TRIPS_AFTER: NonZeroU16 = NonZeroU16::new(5).expect("5 is not 0");
 /// Connections that read the store.
 const READERS: NonZero<usize> = NonZero::new(4).expect("4 is not 0");
+/// How long a scrape waits for its text.
+const SCRAPE_WITHIN: Duration = Duration::from_secs(5);
 /// What the root and its branches put up with before the server gives up.
 const PATIENT: Limit = Limit::Shared(Intensity { restarts: 5, period: Duration::from_secs(30) });
 
@@ -100,6 +103,23 @@ pub enum Error {
     Tree(End),
 }
 
+impl Blueprint {
+    /// The routing table that the tree will start with.
+    ///
+    /// # Errors
+    /// When it contradicts itself.
+    pub fn table(&self) -> Result<routing::Table, routing::Error> {
+        let deployments = self.providers.iter().flat_map(|spec| {
+            spec.models.iter().map(|(model, _)| routing::Deployment {
+                id: DeploymentId { provider: spec.id.clone(), model: model.clone() },
+                source: spec.source,
+                readiness: spec.readiness,
+            })
+        });
+        routing::Table::try_new(deployments.collect(), self.roles.clone())
+    }
+}
+
 /// A running server without its doors.
 pub struct House {
     tree: Tree,
@@ -119,8 +139,11 @@ pub struct Doors {
     pub routes: Arc<ArcSwap<Routes>>,
     /// Workspaces and their journals.
     pub workbench: Workbench,
+    /// Finds mailboxes and supervisors by their paths.
+    pub registry: Registry,
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
+    metrics: supervision::Mailbox<Metrics>,
 }
 
 /// The providers' branch and what it publishes.
@@ -134,13 +157,14 @@ struct Providers {
 struct Mailboxes {
     providers: BTreeMap<ProviderId, supervision::Mailbox<Provider>>,
     deployments: BTreeMap<DeploymentId, supervision::Mailbox<Deployment>>,
+    meters: BTreeMap<DeploymentId, Meter>,
 }
 
 /// Builds and starts everything; nothing that an earlier process left unfinished goes on yet.
 ///
 /// ```text
 /// root
-/// ├─ feed, writer
+/// ├─ feed, metrics, writer
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
 /// └─ workflows   dynamic: a supervisor per workflow { instance, its agents }
@@ -150,6 +174,7 @@ struct Mailboxes {
 /// What keeps a part from being made, or the tree from starting.
 pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let clock = blueprint.clock.clone();
+    let table = blueprint.table()?;
     let database = blueprint.database.clone();
     // Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
     let readers = blocking(move || {
@@ -159,8 +184,10 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     .await?;
 
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
+    let families = Families::new();
+    let (metrics, scraped) = Metrics::child(&families, &clock);
     let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
-    let Providers { branch, routes, mailboxes } = providers(blueprint.providers, blueprint.roles, &clock)?;
+    let Providers { branch, routes, mailboxes } = providers(table, blueprint.providers, &families, &clock)?;
     let routes = Arc::new(ArcSwap::from_pointee(routes));
     let (router, _) = Router::child(&routes, &clock);
     let (catalogue, _, templates) = Catalogue::child(&clock);
@@ -175,6 +202,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let reports = Reports {
         providers: mailboxes.providers,
         deployments: mailboxes.deployments,
+        meters: mailboxes.meters,
         pen: pen.clone(),
         clock: clock.clone(),
     };
@@ -190,6 +218,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         gateway,
         templates,
         pulses: pulses.clone(),
+        finished: families.finished(),
         roots: blueprint.roots,
         pool: workspace::Pool::open(&blueprint.overlays)?,
         journals: blueprint.journals,
@@ -198,7 +227,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let root = family("root", vec![feed, writer, branch, router, catalogue, workflows]);
+    let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows]);
     let tree = Tree::start(root, clock.clone(), blueprint.threads).await.map_err(Error::Tree)?;
     let workflows = Workflows {
         supervisor,
@@ -208,8 +237,9 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         workbench: workbench.clone(),
         clock,
     };
-    let view = tree.viewer();
-    Ok(House { tree, doors: Doors { workflows, readers, pulses, routes, workbench, view } })
+    let (view, registry) = (tree.viewer(), tree.registry().clone());
+    let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
+    Ok(House { tree, doors })
 }
 
 impl House {
@@ -229,18 +259,28 @@ impl House {
     }
 }
 
+impl Doors {
+    /// All metrics as [`crate::metrics::TEXT_FORMAT`], with the tree as it is now.
+    ///
+    /// # Errors
+    /// When the actor that renders them does not answer in time.
+    pub async fn metrics(&self) -> Result<String, AskError> {
+        self.metrics.ask(GetText { tree: (self.view)() }, SCRAPE_WITHIN).await
+    }
+}
+
 fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
     let max_children = children.len();
     SupervisorSpec { id: id.to_owned(), limit: PATIENT, max_children, children }
 }
 
 fn providers(
+    table: routing::Table,
     specs: Vec<ProviderSpec>,
-    roles: BTreeMap<String, Choice>,
+    families: &Families,
     clock: &Clock,
 ) -> Result<Providers, Error> {
     let mut branches = Vec::new();
-    let mut table = Vec::new();
     let mut published = Vec::new();
     let mut mailboxes = Mailboxes::default();
     for spec in specs {
@@ -249,9 +289,8 @@ fn providers(
         let mut children = vec![account];
         for (model, price) in spec.models {
             let id = DeploymentId { provider: spec.id.clone(), model };
-            let (source, readiness) = (spec.source, spec.readiness);
-            table.push(routing::Deployment { id: id.clone(), source, readiness });
             let Some(endpoint) = spec.endpoint.clone() else { continue };
+            mailboxes.meters.insert(id.clone(), families.meter(&id, price.is_some()));
             let deployment = Arc::new(gateway::Deployment {
                 id: id.clone(),
                 endpoint,
@@ -266,7 +305,7 @@ fn providers(
         }
         branches.push(family(spec.id.as_str(), children).into_child().0);
     }
-    let routes = Routes::try_new(routing::Table::try_new(table, roles)?, published)?;
+    let routes = Routes::try_new(table, published)?;
     Ok(Providers { branch: family("providers", branches).into_child().0, routes, mailboxes })
 }
 

@@ -10,10 +10,14 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use units::TokenCount;
-use workspace::{Interrupting, Journal, Operation, RealDisk, Workspace};
+use workspace::{Interrupting, Journal, Operation, Overlay, RealDisk, Workspace};
 
 use crate::catalogue::Templates;
 use crate::feed::Pulses;
+use crate::metrics::Finished;
+
+/// How long to wait for a working copy before looking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How each agent asks.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +69,8 @@ pub struct Parts {
     pub templates: Templates,
     /// Where progress is shown.
     pub pulses: Pulses,
+    /// Counts workflows that end.
+    pub finished: Finished,
     /// Where workflows may work.
     pub roots: workspace::Roots,
     /// Working copies.
@@ -109,6 +115,28 @@ impl Workbench {
     pub async fn turn(&self, workspace: &Workspace) -> OwnedMutexGuard<()> {
         let turn = self.turns.entry(workspace.id()).or_default().clone();
         turn.lock_owned().await
+    }
+
+    /// The same right, if nobody has it now.
+    pub fn turn_now(&self, workspace: &Workspace) -> Option<OwnedMutexGuard<()>> {
+        let turn = self.turns.entry(workspace.id()).or_default().clone();
+        turn.try_lock_owned().ok()
+    }
+
+    /// A working copy of a workspace as it is now; waits while all are in use.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read or copied.
+    pub async fn overlay(&self, workspace: &Workspace) -> Result<Overlay, workspace::Error> {
+        loop {
+            let (pool, from) = (self.parts.pool.clone(), workspace.clone());
+            match crate::blocking(move || pool.acquire(&from)).await {
+                Err(workspace::Error::PoolBusy { .. }) => {
+                    self.parts.gateway.clock.sleep(LOOK_AGAIN).await;
+                }
+                acquired => return acquired,
+            }
+        }
     }
 
     /// A workspace's journal. Blocks.

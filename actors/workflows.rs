@@ -114,7 +114,11 @@ impl Workflows {
         };
         self.pen.write(|reply| store::Write::Create { new, reply }).await?;
         let instance = self.revive(&id).await?;
-        instance.ask(Tell { command: start, usage: None }, TELL_WITHIN).await??;
+        if let Err(refused) = instance.ask(Tell { command: start, usage: None }, TELL_WITHIN).await? {
+            // Nothing began, and it would wait for its start for ever.
+            self.supervisor.terminate_child(id.as_str()).await?;
+            return Err(refused.into());
+        }
         info!(workflow.id = %id, "started");
         Ok(id)
     }
@@ -151,11 +155,6 @@ impl Workflows {
         let (readers, wanted) = (self.readers.clone(), id.clone());
         let row = blocking(move || readers.workflow(&wanted)).await?;
         let row = row.ok_or_else(|| Error::NotFound(id.clone()))?;
-        if row.last_seq == units::Seq(0) {
-            // Its process ended between the row and the first event: nobody was told that it had started.
-            warn!(workflow.id = %id, "was never started; it is left alone");
-            return Ok(());
-        }
         self.recover(row.root.as_ref()).await?;
         self.revive(id).await?;
         Ok(())

@@ -49,6 +49,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
         .service(at("/healthz", [get().to(admin::health)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
+        .service(at("/metrics", [get().to(admin::metrics)]))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
         .service(at("/v1/workflows/{id}", [get().to(workflows::show)]))

@@ -156,6 +156,14 @@ impl Server {
             stopping: stops,
         };
         let workers = usize::try_from(loaded.settings.server.workers.get()).expect("its bound is far below");
+        // Before anybody is served, so that nobody meets a workflow that has not come back yet; who connects waits.
+        let resumed = match house.doors().workflows.resume().await {
+            Ok(resumed) => resumed,
+            Err(error) => {
+                house.stop().await;
+                return Err(Error::Resume(error));
+            }
+        };
         let (handle, web) = match open_doors(desk, tcp, unix, workers) {
             Ok(open) => open,
             Err(error) => {
@@ -163,19 +171,9 @@ impl Server {
                 return Err(Error::Doors(error));
             }
         };
-        let server =
-            Self { web: Mutex::new(web), handle, stopping, house, addresses, _socket: socket, _lock: lock };
-        match server.doors().workflows.resume().await {
-            Ok(resumed) => {
-                let Addresses { tcp, socket } = &server.addresses;
-                info!(%tcp, socket = %socket.display(), resumed, "serves");
-                Ok(server)
-            }
-            Err(error) => {
-                server.stop().await;
-                Err(Error::Resume(error))
-            }
-        }
+        let Addresses { tcp, socket: path } = &addresses;
+        info!(%tcp, socket = %path.display(), resumed, "serves");
+        Ok(Self { web: Mutex::new(web), handle, stopping, house, addresses, _socket: socket, _lock: lock })
     }
 
     /// Where it can be reached.

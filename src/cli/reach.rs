@@ -44,11 +44,29 @@ impl Reach {
         Ok(Self { client, own: None })
     }
 
+    /// The server that runs, or one of its own that may work in `folder` and has somebody who can answer.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, nobody can answer, or no server can be started.
+    pub(crate) async fn to_run_in(screen: &Screen, global: &Global, folder: &Path) -> anyhow::Result<Self> {
+        let loaded = config::load(&global.flags()).map_err(refuse)?;
+        if running(&loaded).await?.is_none() {
+            let launcher = std::env::current_exe()?;
+            let table =
+                config::blueprint(&loaded, clock::Clock::real(), launcher).await.map_err(refuse)?.table();
+            let table = table.map_err(refuse)?;
+            if !config::can_answer(&table) {
+                return Err(refuse(anyhow::anyhow!(config::no_provider_help(&table))));
+            }
+        }
+        Self::to_folder(screen, global, folder).await
+    }
+
     /// The server that runs, or one of its own that may work in `folder`.
     ///
     /// # Errors
     /// When the configuration is wrong, or no server can be started.
-    pub(crate) async fn to_folder(screen: &Screen, global: &Global, folder: &Path) -> anyhow::Result<Self> {
+    async fn to_folder(screen: &Screen, global: &Global, folder: &Path) -> anyhow::Result<Self> {
         let mut flags = global.flags();
         let loaded = config::load(&flags).map_err(refuse)?;
         logging::start(&loaded.settings.log, logging::QUIET, screen.progress());
@@ -65,7 +83,7 @@ impl Reach {
     /// The server that runs, or one of its own that may work where this workflow does.
     ///
     /// # Errors
-    /// As [`Reach::to_folder`]; and when there is no such workflow.
+    /// As for one that runs; when none can be started; and when there is no such workflow.
     pub(crate) async fn to_workflow(
         screen: &Screen,
         global: &Global,

@@ -44,7 +44,7 @@ pub(crate) async fn run(screen: &mut Screen, global: &Global, order: Order) -> a
     let workspace = order.workspace.canonicalize();
     let workspace = workspace.with_context(|| format!("--workspace {named} is no folder")).map_err(refuse)?;
     let mut interrupts = Interrupts::listen()?;
-    let reach = Reach::to_folder(screen, global, &workspace).await?;
+    let reach = Reach::to_run_in(screen, global, &workspace).await?;
     let new = NewWorkflow {
         goal: order.goal,
         workspace,

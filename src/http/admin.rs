@@ -1,11 +1,13 @@
-//! The server as its operator looks at it: whether it lives, who lives in it, and which models it can call.
+//! The server as its operator looks at it: whether it lives, who lives in it, what it counted, which models it can call.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
+use actors::metrics::TEXT_FORMAT;
 use cells::State;
 use supervision::Node;
 
-use super::Desk;
 use super::views::{Breaker, DeploymentView, Health, Providers, Readiness, Source};
+use super::{Desk, Refusal};
 
 /// `GET /healthz`
 pub(super) async fn health() -> Json<Health> {
@@ -15,6 +17,13 @@ pub(super) async fn health() -> Json<Health> {
 /// `GET /admin/tree`: the supervision tree as it is now; it asks no actor.
 pub(super) async fn tree(desk: Data<Desk>) -> Json<Node> {
     Json((desk.doors.view)())
+}
+
+/// `GET /metrics`: what was counted since the start, as Prometheus reads it.
+pub(super) async fn metrics(desk: Data<Desk>) -> Result<HttpResponse, Refusal> {
+    let unanswered = |_| Refusal::Busy("the metrics are not to be had now".to_owned());
+    let text = desk.doors.metrics().await.map_err(unanswered)?;
+    Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))
 }
 
 /// `GET /v1/providers`

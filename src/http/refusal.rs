@@ -23,7 +23,7 @@ const MAX_QUOTED_BYTES: usize = 200;
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("there is nothing at `{path}`; the routes begin with /healthz, /admin and /v1", path = quoted(path))]
+    #[error("there is nothing at `{path}`; the routes begin with /healthz, /metrics, /admin and /v1", path = quoted(path))]
     NoRoute { path: String },
     #[error("{method} is not served here; GET reads, POST writes", method = quoted(method))]
     NoMethod { method: String },

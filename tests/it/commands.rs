@@ -44,6 +44,7 @@ async fn a_run_without_any_provider_refuses_and_names_the_three_ways() {
     let refused = output(command).await;
     assert_refused(&refused, &["ANTHROPIC_API_KEY", "Ollama", "`providers` in the configuration file"]);
     assert_eq!(house.files(), before);
+    assert!(!house.state().exists(), "nothing was started");
 }
 
 #[tokio::test]

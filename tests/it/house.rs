@@ -10,6 +10,7 @@ use clock::Clock;
 use impresario::client::Client;
 use impresario::http::views::NewWorkflow;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -186,6 +187,17 @@ impl House {
         ended.unwrap_or_else(|_| panic!("the server does not end:\n{}", self.log_text())).unwrap()
     }
 
+    /// The folders go next: nobody may write to them any more.
+    fn end_server(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        let Some(pid) = server.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
+        if server.start_kill().is_ok() {
+            // Waited for and not reaped: that is its handle's to do.
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+            let _ = waitid(Id::Pid(Pid::from_raw(pid)), flags);
+        }
+    }
+
     /// The server's process id.
     pub(crate) fn pid(&self) -> u32 {
         self.server.as_ref().and_then(Child::id).unwrap()
@@ -204,6 +216,7 @@ impl House {
 impl Drop for House {
     #[expect(clippy::print_stderr, reason = "who looks at a failed test needs the server's words")]
     fn drop(&mut self) {
+        self.end_server();
         if !std::thread::panicking() {
             return;
         }

@@ -294,3 +294,22 @@ impl Fifo {
         read.expect("the check ends with the server").unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_abort_right_after_the_next_start_is_heard() {
+    let mut house = ordinary_house();
+    house.vendor.hold("planner", "");
+    let client = house.serve().await;
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.push(client.start(&house.order()).await.unwrap());
+    }
+    house.vendor.await_asked("planner", "", ids.len());
+    house.kill().await;
+    let client = house.serve().await;
+    for id in ids {
+        client.abort(&id, "a test").await.unwrap();
+        let (outcome, _) = Story::follow(&client, &id).end().await;
+        assert_eq!(outcome, Outcome::Aborted { by: "a test".to_owned(), kept: Vec::new() });
+    }
+}

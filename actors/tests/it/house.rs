@@ -10,6 +10,7 @@ use actors::tree::{Blueprint, House, ProviderSpec, build};
 use actors::workbench::{Asking, Manners, Running};
 use actors::workflows::Order;
 use clock::Clock;
+use pricing::{NanodollarsPerMillion, Price};
 use routing::{Choice, Readiness, Source};
 use tempfile::TempDir;
 use units::{Seq, TokenCount, WorkflowId};
@@ -29,6 +30,14 @@ pub(crate) const SETTINGS: Settings = Settings {
     review_rounds: 2,
     parallel_editors: 2,
     step_failures: 1,
+};
+
+/// So odd that no two kinds of tokens pass for each other.
+const PRICE: Price = Price {
+    input: NanodollarsPerMillion(3_000_000_007),
+    cached_input: NanodollarsPerMillion(300_000_013),
+    cache_written: NanodollarsPerMillion(3_750_000_019),
+    output: NanodollarsPerMillion(15_000_000_023),
 };
 
 impl Place {
@@ -59,7 +68,7 @@ impl Place {
             Asking { max_output: TokenCount(4096), temperature: None, within: Duration::from_secs(60) };
         let provider = ProviderSpec {
             id: "demo".parse().unwrap(),
-            models: script.models().iter().map(|model| (model.clone(), None)).collect(),
+            models: script.models().iter().map(|model| (model.clone(), Some(PRICE))).collect(),
             endpoint: Some(upstream::Endpoint::Scripted(script)),
             source: Source::Script,
             readiness: Readiness::Ready,

@@ -1,5 +1,8 @@
 //! Whole runs: to their end, through crashes of their instance, through an abort, in plan mode.
 
+use std::time::Duration;
+
+use actors::provider::{GetEnds, Provider};
 use supervision::State;
 use workflow::{Event, Mode, Outcome};
 
@@ -181,6 +184,9 @@ async fn an_instance_killed_at_each_event_goes_on_and_asks_nothing_twice() {
     keys.dedup();
     assert_eq!(keys.len(), all, "each call was answered once");
     assert_eq!(doors.readers.usage_of(&id).unwrap().len(), all);
+    let account = doors.registry.find::<Provider>("root/providers/demo/account").unwrap();
+    let ends = account.ask(GetEnds, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(ends.get("answered"), Some(&(all as u64)), "nothing was asked twice: {ends:?}");
     house.stop().await;
 }
 
@@ -241,5 +247,32 @@ async fn a_second_house_on_the_same_state_goes_on_where_the_first_stopped() {
     let answers =
         history[so_far..].iter().filter(|event| matches!(event, Event::CallAnswered { .. })).count();
     assert_eq!(answers, 1, "only the review was asked for");
+    house.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_agent_outlives_a_crash_of_its_instance_and_no_second_one_asks_beside_it() {
+    let slow = r#"
+rules:
+  - match: {role: planner}
+    answer:
+      first_byte_ms: 500
+      text: '{"summary": "s", "tasks": [{"id": "a", "title": "t", "detail": "d", "writes": ["one.txt"]}]}'
+"#;
+    let place = Place::new(FILES, slow);
+    let house = place.open().await;
+    let doors = house.doors();
+    let id = doors.workflows.start(place.order(Mode::PlanOnly)).await.unwrap();
+    let path = format!("root/workflows/{id}/planner-plan-1");
+    while !(doors.view)().walk().iter().any(|(at, node)| *at == path && node.state == State::Running) {
+        tokio::task::yield_now().await;
+    }
+
+    doors.workflows.family(&id).unwrap().kill_child("instance").await.unwrap();
+
+    assert_eq!(end_of(&house, &id).await.0, Outcome::Planned);
+    let account = doors.registry.find::<Provider>("root/providers/demo/account").unwrap();
+    let ends = account.ask(GetEnds, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(ends.into_iter().collect::<Vec<_>>(), [("answered", 1)]);
     house.stop().await;
 }
