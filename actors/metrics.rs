@@ -272,7 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use clock::Clock;
-    use supervision::{Intensity, Limit, SupervisorSpec, Tree};
+    use supervision::{Intensity, Limit, Strategy, SupervisorSpec, Tree};
     use units::Nanodollars;
 
     use super::*;
@@ -291,7 +291,13 @@ mod tests {
 
     fn family(id: &str, child: ChildSpec) -> SupervisorSpec {
         let limit = Limit::Shared(Intensity::default());
-        SupervisorSpec { id: id.to_owned(), limit, max_children: 1, children: vec![child] }
+        SupervisorSpec {
+            id: id.to_owned(),
+            strategy: Strategy::OneForOne,
+            limit,
+            max_children: 1,
+            children: vec![child],
+        }
     }
 
     #[actix_rt::test]

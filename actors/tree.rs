@@ -12,7 +12,9 @@ use clock::Clock;
 use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
-use supervision::{AskError, ChildSpec, End, Intensity, Limit, Node, Registry, SupervisorSpec, Tree};
+use supervision::{
+    AskError, ChildSpec, End, Intensity, Limit, Node, Registry, Strategy, SupervisorSpec, Tree,
+};
 use units::{DeploymentId, ModelName, ProviderId};
 
 use crate::blocking;
@@ -193,6 +195,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (catalogue, _, templates) = Catalogue::child(&clock);
     let (workflows, supervisor) = SupervisorSpec {
         id: "workflows".to_owned(),
+        strategy: Strategy::OneForOne,
         limit: Limit::PerChild(Intensity::default()),
         max_children: MAX_WORKFLOWS,
         children: Vec::new(),
@@ -271,7 +274,13 @@ impl Doors {
 
 fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
     let max_children = children.len();
-    SupervisorSpec { id: id.to_owned(), limit: PATIENT, max_children, children }
+    SupervisorSpec {
+        id: id.to_owned(),
+        strategy: Strategy::OneForOne,
+        limit: PATIENT,
+        max_children,
+        children,
+    }
 }
 
 fn providers(

@@ -6,7 +6,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use supervision::{ChildError, Handle, Intensity, Limit, Mailbox, Registry, Restart, SupervisorSpec};
+use supervision::{
+    ChildError, Handle, Intensity, Limit, Mailbox, Registry, Restart, Strategy, SupervisorSpec,
+};
 use tracing::{error, info, warn};
 use units::WorkflowId;
 use workflow::{Command, Refused, Settings};
@@ -189,6 +191,7 @@ impl Workflows {
         let (instance, mailbox) = Instance::child(record, &self.clock);
         let spec = SupervisorSpec {
             id: id.to_string(),
+            strategy: Strategy::OneForOne,
             limit: Limit::PerChild(INTENSITY),
             max_children: MAX_CREW,
             children: vec![instance],

@@ -26,5 +26,5 @@ pub use end::{End, Failure};
 pub use intensity::Intensity;
 pub use mailbox::{AskError, Mailbox, Refused};
 pub use registry::Registry;
-pub use supervisor::{ChildError, Handle, Limit, SupervisorSpec, Tree};
+pub use supervisor::{ChildError, Handle, Limit, Strategy, SupervisorSpec, Tree};
 pub use view::{Node, State};

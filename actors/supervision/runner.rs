@@ -1,7 +1,7 @@
 //! One generation of an actor: built by its factory, driven inside a panic guard, fed from its slot's queue.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -142,8 +142,8 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
             if let Err(panic) = handled {
                 parcel.mark_panicked();
                 self.control.settle(End::Panicked { message: panic_message(panic.as_ref()) });
-                context.terminate();
-                return Poll::Pending;
+                // Out of the context at once: nothing more of a broken actor runs, neither its futures nor `stopped`.
+                resume_unwind(panic);
             }
         }
         task.waker().wake_by_ref();

@@ -30,11 +30,25 @@ pub enum Limit {
     PerChild(Intensity),
 }
 
-/// A supervisor: one for one, with the children it starts with and those that come later.
+/// Whom a child's restart takes along. Bystanders are stopped in reverse and started again in order, with their queues
+/// kept; a temporary one is not started again, and none of it counts but the child that began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Nobody.
+    OneForOne,
+    /// All its siblings.
+    OneForAll,
+    /// Those that were started after it.
+    RestForOne,
+}
+
+/// A supervisor, with the children it starts with and those that come later.
 #[derive(Clone)]
 pub struct SupervisorSpec {
     /// Its id among its siblings.
     pub id: String,
+    /// Whom a child's restart takes along.
+    pub strategy: Strategy,
     /// How many restarts it puts up with.
     pub limit: Limit,
     /// The most children it may have.

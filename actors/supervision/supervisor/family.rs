@@ -3,6 +3,8 @@
 //! It never awaits a child: starts and stops are requests whose outcomes come back as occurrences, so a child that
 //! hangs or keeps failing never hangs its supervisor. Occurrences of an older generation are ignored.
 
+mod regroup;
+
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -11,9 +13,10 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
+use self::regroup::Regroup;
 use super::member::{Child, KILL_GRACE, Next, Phase, Reply, log_end};
 use super::{ChildError, Command, Handle, Limit, SupervisorSpec};
-use crate::child::{ChildSpec, Launch, Occurrence, Report, Role, Surroundings, What};
+use crate::child::{ChildSpec, Launch, Occurrence, Report, Restart, Role, Surroundings, What};
 use crate::control::{Control, Request};
 use crate::end::End;
 use crate::intensity::Window;
@@ -34,6 +37,7 @@ pub(super) struct Family {
     serials: u64,
     reports: mpsc::Sender<Occurrence>,
     occurrences: mpsc::Receiver<Occurrence>,
+    regroup: Option<Regroup>,
     ending: Option<End>,
 }
 
@@ -70,6 +74,7 @@ impl Family {
             serials: 0,
             reports,
             occurrences,
+            regroup: None,
             ending: None,
         };
         for child in family.spec.children.clone() {
@@ -136,14 +141,17 @@ impl Family {
         if self.ending.is_some() {
             return self.stop_last();
         }
-        let static_start_under_way =
-            self.children.iter().any(|child| !child.dynamic && child.phase == Phase::Starting);
+        self.advance_regroup();
+        // Who was asked for starts at once; all others one after the other, each start acknowledged before the next.
+        let under_way = |child: &Child| child.on_start.is_none() && child.phase == Phase::Starting;
+        let start_under_way = self.children.iter().any(under_way);
         for place in 0..self.children.len() {
             let child = &self.children[place];
-            if child.phase == Phase::Waiting && (child.dynamic || !static_start_under_way) {
-                let is_static = !child.dynamic;
-                self.launch(place, None);
-                if is_static {
+            if child.phase == Phase::Waiting && (child.on_start.is_some() || !start_under_way) {
+                let in_order = child.on_start.is_none();
+                let after = child.spec.body.vitals().last_end();
+                self.launch(place, after);
+                if in_order {
                     break;
                 }
             }
@@ -161,7 +169,7 @@ impl Family {
                     return None;
                 }
                 Phase::Stopping { .. } => return None,
-                Phase::Waiting | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => {
+                Phase::Waiting | Phase::Held | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => {
                     let place = self.children.len() - 1;
                     self.forget(place);
                 }
@@ -222,11 +230,17 @@ impl Family {
     fn on_ended(&mut self, place: usize, end: End, starting: bool) {
         let now = self.surroundings.clock.now();
         let child = &mut self.children[place];
-        if matches!(child.phase, Phase::Ended | Phase::Parked | Phase::BackingOff { .. }) {
+        if matches!(child.phase, Phase::Ended | Phase::Parked | Phase::Held | Phase::BackingOff { .. }) {
             return;
         }
         if let Some(cell) = &child.spec.cell {
             cell.down(&end);
+        }
+        let is_bystander = child.on_stop.is_empty()
+            && self.ending.is_none()
+            && self.regroup.is_some_and(|regroup| child.serial >= regroup.from);
+        if is_bystander && child.spec.restart != Restart::Temporary {
+            return self.hold(place, end);
         }
         let was_told = matches!(child.phase, Phase::Stopping { .. });
         let failed_first_start = child.on_start.is_some() || (starting && !child.dynamic);
@@ -246,6 +260,7 @@ impl Family {
                 child.phase = Phase::BackingOff { until };
                 child.spec.body.go_down(Some(until));
                 child.spec.body.vitals().ended(end, State::BackingOff);
+                self.take_along(place, until);
             }
             Next::Done => self.on_done(place, end, starting && !was_told),
             Next::GiveUp => self.give_up(place, end),
@@ -334,7 +349,9 @@ impl Family {
         match child.phase {
             Phase::Starting | Phase::Running => child.begin_stop(now),
             Phase::Stopping { .. } => {}
-            Phase::Waiting | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => self.forget(place),
+            Phase::Waiting | Phase::Held | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => {
+                self.forget(place)
+            }
         }
     }
 
@@ -362,7 +379,9 @@ impl Family {
         for place in 0..self.children.len() {
             let child = &mut self.children[place];
             match child.phase {
-                Phase::BackingOff { until } if until <= now && self.ending.is_none() => {
+                Phase::BackingOff { until }
+                    if until <= now && self.ending.is_none() && self.regroup.is_none() =>
+                {
                     let after = child.spec.body.vitals().last_end();
                     self.launch(place, after);
                 }
@@ -379,6 +398,7 @@ impl Family {
                     child.phase = Phase::Stopping { deadline: Some(now + KILL_GRACE), killed: true };
                 }
                 Phase::Waiting
+                | Phase::Held
                 | Phase::Starting
                 | Phase::Running
                 | Phase::BackingOff { .. }
@@ -391,16 +411,19 @@ impl Family {
 
     fn next_wake(&self) -> Option<Instant> {
         let due = |child: &Child| match child.phase {
-            Phase::BackingOff { until } if self.ending.is_none() => Some(until),
+            Phase::BackingOff { until } if self.ending.is_none() && self.regroup.is_none() => Some(until),
             Phase::Stopping { deadline, .. } => deadline,
             Phase::Waiting
+            | Phase::Held
             | Phase::Starting
             | Phase::Running
             | Phase::BackingOff { .. }
             | Phase::Parked
             | Phase::Ended => None,
         };
-        self.children.iter().filter_map(due).min()
+        let regroup =
+            self.regroup.map(|regroup| regroup.until).filter(|until| *until > self.surroundings.clock.now());
+        self.children.iter().filter_map(due).chain(regroup).min()
     }
 
     fn place_of(&self, id: &str) -> Option<usize> {

@@ -38,8 +38,15 @@ pub(super) enum Phase {
     Waiting,
     Starting,
     Running,
-    BackingOff { until: Instant },
-    Stopping { deadline: Option<Instant>, killed: bool },
+    /// Stopped as a bystander; it starts again with the child that began it.
+    Held,
+    BackingOff {
+        until: Instant,
+    },
+    Stopping {
+        deadline: Option<Instant>,
+        killed: bool,
+    },
     Parked,
     Ended,
 }

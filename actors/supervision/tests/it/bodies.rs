@@ -8,7 +8,7 @@ use actix::prelude::*;
 use clock::Clock;
 use supervision::{
     ActorSpec, Backoff, ChildSpec, Failure, Intensity, Life, Limit, Mailbox, Node, Restart, Role, State,
-    SupervisorSpec, Tree, WhileDown, actor,
+    Strategy, SupervisorSpec, Tree, WhileDown, actor,
 };
 
 pub(crate) const WITHIN: Duration = Duration::from_secs(20);
@@ -165,7 +165,7 @@ impl Plan {
 }
 
 pub(crate) fn family(id: &str, limit: Limit, children: Vec<ChildSpec>) -> SupervisorSpec {
-    SupervisorSpec { id: id.to_owned(), limit, max_children: 1000, children }
+    SupervisorSpec { id: id.to_owned(), strategy: Strategy::OneForOne, limit, max_children: 1000, children }
 }
 
 pub(crate) fn patient() -> Limit {

@@ -6,3 +6,4 @@ mod bodies;
 mod lifecycle;
 mod limits;
 mod panics;
+mod strategies;
