@@ -90,7 +90,7 @@ enum Command {
     Workflows,
     /// Draw the supervision tree of the running server.
     Tree,
-    /// Finish or undo what a killed server left in a folder, without starting one.
+    /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
         folder: PathBuf,
