@@ -67,13 +67,16 @@ impl Agent {
             let assignment = assignment.clone();
             async move { Ok(Self { life: start.life, assignment }) }
         });
-        child.restart(Restart::Temporary).monitor(move |end, _| {
-            let outcome = match end {
-                End::Normal | End::Shutdown => Ok(None),
+        child.restart(Restart::Temporary).monitor(move |down| {
+            let outcome = match &down.end {
+                End::Normal | End::Shutdown | End::Passivated => Ok(None),
                 End::Failed(failure) => Err(failure.clone()),
-                End::Panicked { .. } | End::Killed | End::StartFailed { .. } | End::GaveUp { .. } => {
-                    Err(Failure::new(format!("its agent ended: {end:?}")))
-                }
+                end @ (End::Panicked { .. }
+                | End::Killed
+                | End::StartFailed { .. }
+                | End::GaveUp { .. }
+                | End::Stuck
+                | End::Linked { .. }) => Err(Failure::new(format!("its agent ended: {end:?}"))),
             };
             let report = Report { action: watched.action.name(), outcome };
             if let Err(refused) = watched.instance.tell(report) {

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler, Message};
 use supervision::{
@@ -70,7 +70,7 @@ impl Handler<Tripped> for Deployment {
 }
 
 impl Cell for Fuse {
-    fn down(&self, _: &End) {
+    fn down(&self, _: &End, _: Option<Instant>) {
         self.0.breaker.down();
     }
 

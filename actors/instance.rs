@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFuture, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use supervision::{
-    ActorSpec, Backoff, ChildError, ChildSpec, End, Failure, Life, Mailbox, Restart, Role, Start, WhileDown,
-    actor,
+    ActorSpec, Backoff, ChildError, ChildSpec, End, Failure, Intensity, Life, Mailbox, NotStarted, Restart,
+    Role, Start, WhileDown, actor,
 };
 use tracing::{info, warn};
 use units::{Fence, WorkflowId};
@@ -30,6 +30,8 @@ const PAGE: usize = 256;
 /// How long a step rests after its first failure, and at most.
 const FIRST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How often it may crash while it undoes.
+const UNDOING: Intensity = Intensity { restarts: 3, period: Duration::from_secs(5) };
 /// How long to wait before a claim is tried again.
 const CLAIM_AGAIN: Duration = Duration::from_secs(1);
 
@@ -110,15 +112,15 @@ impl Instance {
             clock: clock.clone(),
         };
         let (child, mailbox) = actor(spec, move |start: Start<Self>| Self::revive(record.clone(), start));
-        let child = child.restart(Restart::Transient).significant().compensates();
+        let child = child.restart(Restart::Transient).significant().compensates(UNDOING);
         (child.backoff(Backoff { min: Duration::from_millis(100), ..Backoff::default() }), mailbox)
     }
 
-    async fn revive(record: Record, start: Start<Self>) -> Result<Self, Failure> {
+    async fn revive(record: Record, start: Start<Self>) -> Result<Self, NotStarted> {
         let claimed = claim(&record, &start.life).await?;
         let state = read_history(record.readers.clone(), record.workflow.clone()).await?;
         if state.seq() != claimed.last_seq {
-            return Err(Failure::new("the history grew while it was read"));
+            return Err(Failure::new("the history grew while it was read").into());
         }
         let crashed = matches!(start.after, Some(End::Panicked { .. }));
         let undoing_crashed = crashed && matches!(state.phase(), Phase::Compensating);
@@ -210,7 +212,7 @@ impl Instance {
             let error = match siblings.start_child(child).await {
                 // One that has outlived an earlier life of this instance goes on: a second would pay again. One that
                 // is just ending tells its end, and then this is looked at again.
-                Ok(()) | Err(ChildError::AlreadyStarted(_)) => return,
+                Ok(_) | Err(ChildError::AlreadyStarted(_)) => return,
                 Err(error) => error,
             };
             let report = Report { action: name, outcome: Err(Failure::new(error)) };

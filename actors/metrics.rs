@@ -14,7 +14,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
-use supervision::{ActorSpec, ChildSpec, Mailbox, Node, Start, State, WhileDown, actor};
+use supervision::{ActorSpec, ChildSpec, Kind, Mailbox, Node, Start, State, WhileDown, actor};
 use units::{DeploymentId, TokenCount};
 
 pub use prometheus::TEXT_FORMAT;
@@ -204,7 +204,7 @@ impl Families {
         self.actors.reset();
         let mut restarts = 0_u64;
         for (_, node) in tree.walk() {
-            self.actors.with_label_values(&[node.kind, name(node.state)]).inc();
+            self.actors.with_label_values(&[kind(node.kind), name(node.state)]).inc();
             restarts = restarts.saturating_add(node.restarts);
         }
         self.restarts.set(restarts.try_into().unwrap_or(i64::MAX));
@@ -255,14 +255,23 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, family: prometh
     family
 }
 
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Actor => "actor",
+        Kind::Supervisor => "supervisor",
+    }
+}
+
 fn name(state: State) -> &'static str {
     match state {
         State::Waiting => "waiting",
         State::Starting => "starting",
         State::Running => "running",
         State::BackingOff => "backing_off",
+        State::Asleep => "asleep",
         State::Stopping => "stopping",
         State::Parked => "parked",
+        State::Ignored => "ignored",
         State::Ended => "ended",
     }
 }
@@ -272,7 +281,7 @@ mod tests {
     use std::time::Duration;
 
     use clock::Clock;
-    use supervision::{Intensity, Limit, Strategy, SupervisorSpec, Tree};
+    use supervision::{Intensity, Limit, Pool, SupervisorSpec, Tree};
     use units::Nanodollars;
 
     use super::*;
@@ -291,13 +300,7 @@ mod tests {
 
     fn family(id: &str, child: ChildSpec) -> SupervisorSpec {
         let limit = Limit::Shared(Intensity::default());
-        SupervisorSpec {
-            id: id.to_owned(),
-            strategy: Strategy::OneForOne,
-            limit,
-            max_children: 1,
-            children: vec![child],
-        }
+        SupervisorSpec { limit, children: vec![child], ..SupervisorSpec::new(id) }
     }
 
     #[actix_rt::test]
@@ -308,7 +311,7 @@ mod tests {
         families.meter(&deployment, true).count(&answered(&deployment));
         let (child, mailbox) = Metrics::child(&families, &clock);
         let (house, supervisor) = family("house", child).into_child();
-        let tree = Tree::start(family("root", house), clock, 1).await.unwrap();
+        let tree = Tree::start(family("root", house), clock, Pool::new(1)).await.unwrap();
         let view = tree.viewer();
         let scrape = async || mailbox.ask(GetText { tree: view() }, Duration::from_secs(20)).await.unwrap();
         assert!(scrape().await.contains("impresario_actor_restarts 0\n"));

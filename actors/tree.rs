@@ -13,7 +13,7 @@ use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
 use supervision::{
-    AskError, ChildSpec, End, Intensity, Limit, Node, Registry, Strategy, SupervisorSpec, Tree,
+    AskError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Strategy, SupervisorSpec, Tree,
 };
 use units::{DeploymentId, ModelName, ProviderId};
 
@@ -194,11 +194,10 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (router, _) = Router::child(&routes, &clock);
     let (catalogue, _, templates) = Catalogue::child(&clock);
     let (workflows, supervisor) = SupervisorSpec {
-        id: "workflows".to_owned(),
-        strategy: Strategy::OneForOne,
+        strategy: Strategy::Dynamic,
         limit: Limit::PerChild(Intensity::default()),
         max_children: MAX_WORKFLOWS,
-        children: Vec::new(),
+        ..SupervisorSpec::new("workflows")
     }
     .into_child();
 
@@ -231,7 +230,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     });
 
     let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows]);
-    let tree = Tree::start(root, clock.clone(), blueprint.threads).await.map_err(Error::Tree)?;
+    let tree = Tree::start(root, clock.clone(), Pool::new(blueprint.threads)).await.map_err(Error::Tree)?;
     let workflows = Workflows {
         supervisor,
         registry: tree.registry().clone(),
@@ -273,14 +272,7 @@ impl Doors {
 }
 
 fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
-    let max_children = children.len();
-    SupervisorSpec {
-        id: id.to_owned(),
-        strategy: Strategy::OneForOne,
-        limit: PATIENT,
-        max_children,
-        children,
-    }
+    SupervisorSpec { limit: PATIENT, children, ..SupervisorSpec::new(id) }
 }
 
 fn providers(

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use supervision::{
-    ChildError, Handle, Intensity, Limit, Mailbox, Registry, Restart, Strategy, SupervisorSpec,
+    AutoShutdown, ChildError, Handle, Intensity, Limit, Mailbox, Registry, Restart, Strategy, SupervisorSpec,
 };
 use tracing::{error, info, warn};
 use units::WorkflowId;
@@ -193,6 +193,7 @@ impl Workflows {
             id: id.to_string(),
             strategy: Strategy::OneForOne,
             limit: Limit::PerChild(INTENSITY),
+            auto_shutdown: AutoShutdown::AnySignificant,
             max_children: MAX_CREW,
             children: vec![instance],
         };

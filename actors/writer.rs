@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
-use supervision::{ActorSpec, ChildSpec, Failure, Life, Mailbox, Start, WhileDown, actor};
+use supervision::{ActorSpec, ChildSpec, Failure, Life, Mailbox, NotStarted, Start, WhileDown, actor};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::error;
 
@@ -74,7 +74,7 @@ impl Writer {
         feed: Mailbox<Feed>,
         turn: Arc<Mutex<()>>,
         life: Life,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, NotStarted> {
         let turn = turn.lock_owned().await;
         let (inbox, waiting) = mpsc::channel(INBOX);
         let (ready, opened) = oneshot::channel();

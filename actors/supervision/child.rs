@@ -1,7 +1,8 @@
 //! What a supervisor knows of a child before it lives: how to build it, when to restart it, how to stop it.
 
+use std::any::Any;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Context};
@@ -9,19 +10,22 @@ use clock::Clock;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use crate::backoff::Backoff;
 use crate::cell::Cell;
 use crate::control::Control;
-use crate::end::{End, Failure, panic_message};
+use crate::end::{Down, End, Failure};
+use crate::intensity::Intensity;
+use crate::life::Life;
 use crate::mailbox::Mailbox;
-use crate::registry::Registry;
+use crate::place::Place;
+use crate::registry::{Entry, Registry};
 use crate::runner;
 use crate::slot::{Gate, Slot};
+use crate::summons::Summon;
 use crate::supervisor::Handle;
-use crate::threads::Placement;
-use crate::view::Vitals;
+use crate::threads::{Seat, Seating};
+use crate::vitals::{Monitor, Vitals};
 
 /// When an ended child is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +79,15 @@ pub struct Start<A: Actor> {
     pub after: Option<End>,
 }
 
-/// One generation's handle on its own life.
-#[derive(Clone, Debug)]
-pub struct Life {
-    control: Arc<Control>,
-    tasks: Arc<Mutex<Vec<AbortHandle>>>,
-    path: Arc<str>,
-    generation: u64,
-    clock: Clock,
-    siblings: Option<Handle>,
+/// Why a factory gives no child.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotStarted {
+    /// There is nothing to start, and nothing is wrong with that.
+    #[error("there is nothing to start")]
+    Ignored,
+    /// It could not be built.
+    #[error(transparent)]
+    Failed(#[from] Failure),
 }
 
 /// A child as its supervisor starts and restarts it. Cloning shares the place.
@@ -93,14 +97,20 @@ pub struct ChildSpec {
     pub(crate) shutdown: Shutdown,
     pub(crate) backoff: Backoff,
     pub(crate) significant: bool,
-    pub(crate) compensates: bool,
-    pub(crate) cell: Option<Arc<dyn Cell>>,
+    pub(crate) compensates: Option<Intensity>,
+    pub(crate) passivate_after: Option<Duration>,
+    pub(crate) beside: Option<Arc<str>>,
+    pub(crate) cell: Option<Published>,
     pub(crate) monitor: Option<Monitor>,
     pub(crate) body: Arc<dyn Body>,
 }
 
-/// Hears how each generation ended and whether that was the child's last.
-pub(crate) type Monitor = Arc<dyn Fn(&End, bool) + Send + Sync>;
+/// A cell as its supervisor tells it of its child's life, and as the registry hands it out.
+#[derive(Clone)]
+pub(crate) struct Published {
+    pub(crate) told: Arc<dyn Cell>,
+    pub(crate) found: Arc<dyn Any + Send + Sync>,
+}
 
 /// How an actor's place is furnished.
 #[derive(Clone, Debug)]
@@ -118,18 +128,25 @@ pub struct ActorSpec {
 /// What is launched, its type erased: an actor or a supervisor.
 pub(crate) trait Body: Send + Sync {
     fn vitals(&self) -> &Arc<Vitals>;
-    fn launch(&self, launch: Launch);
-    fn enter(&self, path: &str, registry: &Registry);
+    /// Puts a generation on its way, and says on which thread.
+    fn launch(&self, launch: Launch) -> Arc<Seat>;
+    /// What others find at its path.
+    fn address(&self) -> Arc<dyn Any + Send + Sync>;
     fn go_down(&self, retry_at: Option<Instant>);
-    fn close(&self);
+    /// It sleeps until a message comes; false when one waits already.
+    fn sleep(&self, summon: Summon) -> bool;
+    /// Nobody will live there again by itself: who waits is told so.
+    fn close(&self, registry: &Registry);
 }
 
 /// Everything one generation needs to live.
 pub(crate) struct Launch {
-    pub(crate) path: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) role: Role,
     pub(crate) after: Option<End>,
+    pub(crate) passivate_after: Option<Duration>,
+    /// Children of the same key live on the same thread; without one the path is the key.
+    pub(crate) beside: Option<Arc<str>>,
     pub(crate) control: Arc<Control>,
     pub(crate) report: Report,
     pub(crate) surroundings: Surroundings,
@@ -142,7 +159,7 @@ pub(crate) struct Launch {
 pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
-    pub(crate) placement: Placement,
+    pub(crate) seating: Seating,
 }
 
 /// How a generation tells its supervisor of its start and its end; dropped unused it tells of a kill.
@@ -160,14 +177,15 @@ pub(crate) struct Occurrence {
     pub(crate) what: What,
 }
 
-/// A start or an end.
+/// A start, none, or an end.
 pub(crate) enum What {
     Started,
+    Ignored,
     Ended(End),
 }
 
 pub(crate) type Factory<A> =
-    Arc<dyn Fn(Start<A>) -> LocalBoxFuture<'static, Result<A, Failure>> + Send + Sync>;
+    Arc<dyn Fn(Start<A>) -> LocalBoxFuture<'static, Result<A, NotStarted>> + Send + Sync>;
 
 struct ActorBody<A: Actor> {
     slot: Arc<Slot<A>>,
@@ -177,18 +195,18 @@ struct ActorBody<A: Actor> {
 
 /// A child that is an actor, and its mailbox, which is good from now on for as long as the place exists.
 ///
-/// The factory runs on the actor's own thread, once a generation; an error or a panic of it is a failed start.
+/// The factory runs on the actor's own thread, once a generation; a failure or a panic of it is a failed start.
 pub fn actor<A, F, B>(spec: ActorSpec, factory: F) -> (ChildSpec, Mailbox<A>)
 where
     A: Actor<Context = Context<A>> + Unpin,
     F: Fn(Start<A>) -> B + Send + Sync + 'static,
-    B: Future<Output = Result<A, Failure>> + 'static,
+    B: Future<Output = Result<A, NotStarted>> + 'static,
 {
     let gate = match spec.while_down {
         WhileDown::Keep => Gate::Open,
         WhileDown::Refuse => Gate::Down { retry_at: None },
     };
-    let slot = Slot::new(spec.id, spec.capacity, gate, spec.clock);
+    let slot = Slot::new(&spec.id, spec.capacity, gate, spec.clock);
     let mailbox = Mailbox::new(slot.clone());
     let factory: Factory<A> = Arc::new(move |start| factory(start).boxed_local());
     let body = Arc::new(ActorBody { slot, factory, while_down: spec.while_down });
@@ -204,7 +222,9 @@ impl ChildSpec {
             shutdown,
             backoff: Backoff::default(),
             significant: false,
-            compensates: false,
+            compensates: None,
+            passivate_after: None,
+            beside: None,
             cell: None,
             monitor: None,
             body,
@@ -229,27 +249,41 @@ impl ChildSpec {
         Self { backoff, ..self }
     }
 
-    /// When it is done, its supervisor is done too.
+    /// When it is done by itself, its supervisor may be done too: see [`crate::AutoShutdown`].
     #[must_use]
     pub fn significant(self) -> Self {
         Self { significant: true, ..self }
     }
 
-    /// Given up on, it is started once more in [`Role::Compensating`], with its intensity counted anew.
+    /// Given up on, it is started once more in [`Role::Compensating`], with an intensity of its own. A normal end is
+    /// then its last; past that intensity it is given up on for good.
     #[must_use]
-    pub fn compensates(self) -> Self {
-        Self { compensates: true, ..self }
+    pub fn compensates(self, intensity: Intensity) -> Self {
+        Self { compensates: Some(intensity), ..self }
+    }
+
+    /// Idle for so long (no message, and no work of [`Life::spawn`]), it goes to sleep; the next message starts a fresh
+    /// one. An actor whose `stopping` answers `Running::Continue` stays awake.
+    #[must_use]
+    pub fn passivate_after(self, idle: Duration) -> Self {
+        Self { passivate_after: Some(idle), ..self }
+    }
+
+    /// Lives on the same thread as all others of this key; without one its path decides.
+    #[must_use]
+    pub fn beside(self, key: impl Into<Arc<str>>) -> Self {
+        Self { beside: Some(key.into()), ..self }
     }
 
     /// Publishes a cell that stays in the place over restarts.
     #[must_use]
-    pub fn cell(self, cell: Arc<dyn Cell>) -> Self {
-        Self { cell: Some(cell), ..self }
+    pub fn cell<C: Cell>(self, cell: Arc<C>) -> Self {
+        Self { cell: Some(Published { told: cell.clone(), found: cell }), ..self }
     }
 
-    /// Hears of each end, before anything follows from it, and whether it was the last (done or given up on).
+    /// Hears of each end, before anything follows from it; on the supervisor's thread: it must not wait for anything.
     #[must_use]
-    pub fn monitor(self, monitor: impl Fn(&End, bool) + Send + Sync + 'static) -> Self {
+    pub fn monitor(self, monitor: impl Fn(&Down) + Send + Sync + 'static) -> Self {
         Self { monitor: Some(Arc::new(monitor)), ..self }
     }
 
@@ -257,70 +291,13 @@ impl ChildSpec {
     pub fn id(&self) -> &str {
         self.body.vitals().id()
     }
-}
 
-// === Life ===
-
-impl Life {
-    pub(crate) fn new(launch: &Launch) -> Self {
-        Self {
-            control: launch.control.clone(),
-            tasks: Arc::default(),
-            path: launch.path.clone(),
-            generation: launch.generation,
-            clock: launch.surroundings.clock.clone(),
-            siblings: launch.parent.clone(),
-        }
-    }
-
-    /// Ends this generation as failed by the world. Nothing more of it runs, not even `stopped`.
-    pub fn fail(&self, failure: Failure) {
-        self.control.settle(End::Failed(failure));
-    }
-
-    /// Ends this generation as done.
-    pub fn finish(&self) {
-        self.control.settle(End::Normal);
-    }
-
-    /// Runs work beside the mailbox, for as long as this generation lives; its panic is the actor's panic.
-    ///
-    /// Call it on the actor's own thread: in its factory, its lifecycle or a handler.
-    pub fn spawn(&self, work: impl Future<Output = ()> + 'static) {
-        let control = self.control.clone();
-        let task = actix_rt::spawn(async move {
-            if let Err(payload) = std::panic::AssertUnwindSafe(work).catch_unwind().await {
-                control.settle(End::Panicked { message: panic_message(payload.as_ref()) });
-            }
-        });
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.retain(|task| !task.is_finished());
-        tasks.push(task.abort_handle());
-    }
-
-    /// Where it lives in the tree, such as `root/storage/writer`.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Which life of the child this is; the first is 1.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Its own supervisor, to start and stop siblings; never await it in a handler, it may be waiting for this child.
-    pub fn siblings(&self) -> Option<&Handle> {
-        self.siblings.as_ref()
-    }
-
-    /// The tree's clock.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    pub(crate) fn end_tasks(&self) {
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            task.abort();
+    /// What can be found at its path.
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            place: Place(self.body.vitals().clone()),
+            address: self.body.address(),
+            cell: self.cell.as_ref().map(|cell| cell.found.clone()),
         }
     }
 }
@@ -332,10 +309,18 @@ impl Report {
         self.send_now(What::Started);
     }
 
-    pub(crate) async fn ended(mut self, end: End) {
+    pub(crate) async fn ignored(self) {
+        self.last(What::Ignored).await;
+    }
+
+    pub(crate) async fn ended(self, end: End) {
+        self.last(What::Ended(end)).await;
+    }
+
+    async fn last(mut self, what: What) {
         self.done = true;
         // A supervisor that is gone itself needs no report.
-        let _ = self.to.send(self.occurrence(What::Ended(end))).await;
+        let _ = self.to.send(self.occurrence(what)).await;
     }
 
     /// There is room: a supervisor has asked for at most one start and one end of each of its children.
@@ -365,25 +350,32 @@ impl<A: Actor<Context = Context<A>> + Unpin> Body for ActorBody<A> {
         self.slot.vitals()
     }
 
-    fn launch(&self, launch: Launch) {
+    fn launch(&self, launch: Launch) -> Arc<Seat> {
         let slot = self.slot.clone();
         let factory = self.factory.clone();
-        let thread = launch.surroundings.placement.actor(&launch.path).clone();
-        thread.spawn_fn(move || {
+        slot.expect(launch.generation);
+        let key = launch.beside.as_ref().unwrap_or(slot.vitals().path());
+        let seat = launch.surroundings.seating.actor(key);
+        seat.run(move || {
             actix_rt::spawn(runner::live(slot, factory, launch));
         });
+        seat
     }
 
-    fn enter(&self, path: &str, registry: &Registry) {
-        self.slot.set_path(path);
-        registry.enter(path.to_owned(), Arc::new(Mailbox::new(self.slot.clone())));
+    fn address(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::new(Mailbox::new(self.slot.clone()))
     }
 
     fn go_down(&self, retry_at: Option<Instant>) {
         self.slot.go_down(self.while_down == WhileDown::Refuse, retry_at);
     }
 
-    fn close(&self) {
+    fn sleep(&self, summon: Summon) -> bool {
+        self.slot.sleep(summon)
+    }
+
+    fn close(&self, registry: &Registry) {
         self.slot.close();
+        registry.leave(self.slot.vitals().path());
     }
 }

@@ -1,11 +1,18 @@
 //! How a supervisor reaches one generation of a child: requests that need no queue and cannot be full.
 
+use std::future::poll_fn;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 
 use crate::End;
+
+const STOP: u8 = 1;
+const KILL: u8 = 2;
+const SLEEP: u8 = 4;
+const SETTLED: u8 = 8;
 
 /// What is asked of a running generation; a later request only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,40 +25,76 @@ pub(crate) enum Request {
 /// Shared by a generation's runner, its actor's `Life` and its supervisor.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
-    request: AtomicU8,
+    flags: AtomicU8,
     waker: AtomicWaker,
-    verdict: Mutex<Option<End>>,
+    verdict: OnceLock<End>,
 }
 
 impl Control {
     pub(crate) fn ask_for(&self, request: Request) {
-        self.request.fetch_max(request as u8, Ordering::AcqRel);
-        self.waker.wake();
+        let flag = match request {
+            Request::Live => 0,
+            Request::Stop => STOP,
+            Request::Kill => KILL,
+        };
+        self.raise(flag);
+    }
+
+    pub(crate) fn ask_to_sleep(&self) {
+        self.raise(SLEEP);
     }
 
     pub(crate) fn request(&self) -> Request {
-        match self.request.load(Ordering::Acquire) {
-            0 => Request::Live,
-            1 => Request::Stop,
+        let flags = self.flags.load(Ordering::Acquire);
+        match (flags & KILL, flags & STOP) {
+            (0, 0) => Request::Live,
+            (0, _) => Request::Stop,
             _ => Request::Kill,
         }
     }
 
-    /// Settles how this generation ends; the first word counts.
-    pub(crate) fn settle(&self, end: End) {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
-        self.waker.wake();
+    /// Whether it is asked to sleep; asked once, told once.
+    pub(crate) fn take_sleep(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SLEEP != 0
+            && self.flags.fetch_and(!SLEEP, Ordering::AcqRel) & SLEEP != 0
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Nothing is asked and nothing is settled: the next message may be handled.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.flags.load(Ordering::Acquire) == 0
+    }
+
+    /// Settles how this generation ends; the first word counts.
+    pub(crate) fn settle(&self, end: End) {
+        // A later word changes nothing.
+        let _ = self.verdict.set(end);
+        self.raise(SETTLED);
     }
 
     pub(crate) fn verdict(&self) -> Option<End> {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.verdict.get().cloned()
     }
 
-    pub(crate) fn register(&self, waker: &std::task::Waker) {
+    pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
+    }
+
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Waits until more is asked than `heard`.
+    pub(crate) async fn beyond(&self, heard: Request) -> Request {
+        poll_fn(|cx| {
+            self.register(cx.waker());
+            let request = self.request();
+            if request > heard { Poll::Ready(request) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    fn raise(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+        self.waker.wake();
     }
 }

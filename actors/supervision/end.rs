@@ -1,5 +1,6 @@
-//! How a child ended, typed: what decides over its restart.
+//! How a child ended, typed: what decides over its restart, and what monitors are told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,6 +13,8 @@ pub enum End {
     Normal,
     /// It was told to stop.
     Shutdown,
+    /// It was idle and sleeps; the next message starts it again.
+    Passivated,
     /// The world failed it: an upstream, a disk, a database. Waits out the backoff, counts against no intensity.
     Failed(Failure),
     /// A bug: a handler, a spawned future or a lifecycle method panicked.
@@ -21,7 +24,7 @@ pub enum End {
     },
     /// It did not stop in time, or was killed on purpose.
     Killed,
-    /// The factory gave no child.
+    /// The factory gave no child, or the child ended before its start was acknowledged.
     StartFailed {
         /// The factory's error or panic.
         reason: String,
@@ -30,6 +33,15 @@ pub enum End {
     GaveUp {
         /// The child that was restarted too often.
         child: String,
+    },
+    /// Its thread does not answer any more; the generation was left behind there.
+    Stuck,
+    /// A child it was linked to ended.
+    Linked {
+        /// Whose end it was.
+        path: String,
+        /// How that one ended.
+        end: Box<End>,
     },
 }
 
@@ -43,6 +55,37 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+/// What a monitor is told: a generation has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// Where it lived.
+    pub path: Arc<str>,
+    /// Which of its lives ended.
+    pub generation: u64,
+    /// How.
+    pub end: End,
+    /// What its supervisor does next.
+    pub follows: Follows,
+}
+
+/// What follows from an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// It is started again.
+    Restart {
+        /// After this time.
+        after: Duration,
+    },
+    /// It was restarted too often and is started once more to undo what it did.
+    Compensation,
+    /// It sleeps until a message comes.
+    Sleep,
+    /// It was restarted too often: it is parked, or its supervisor ends.
+    GivenUp,
+    /// It is over.
+    Nothing,
+}
+
 impl Failure {
     /// A failure without a hint when to try again.
     pub fn new(reason: impl ToString) -> Self {
@@ -54,18 +97,35 @@ impl End {
     /// Whether a `transient` child is started again after it.
     pub(crate) fn is_abnormal(&self) -> bool {
         match self {
-            Self::Normal | Self::Shutdown => false,
+            Self::Normal | Self::Shutdown | Self::Passivated => false,
+            Self::Linked { end, .. } => end.is_abnormal(),
             Self::Failed(_)
             | Self::Panicked { .. }
             | Self::Killed
             | Self::StartFailed { .. }
-            | Self::GaveUp { .. } => true,
+            | Self::GaveUp { .. }
+            | Self::Stuck => true,
         }
     }
 
     /// Whether it speaks of a bug, which the intensity guards against, and not of the world.
     pub(crate) fn counts(&self) -> bool {
-        !matches!(self, Self::Failed(_))
+        match self {
+            Self::Failed(_) | Self::Passivated => false,
+            Self::Linked { end, .. } => end.counts(),
+            Self::Normal
+            | Self::Shutdown
+            | Self::Panicked { .. }
+            | Self::Killed
+            | Self::StartFailed { .. }
+            | Self::GaveUp { .. }
+            | Self::Stuck => true,
+        }
+    }
+
+    /// Whether it ends those that are linked to it.
+    pub(crate) fn travels(&self) -> bool {
+        !matches!(self, Self::Normal | Self::Passivated)
     }
 
     /// The word for it in logs, metrics and the tree.
@@ -73,11 +133,14 @@ impl End {
         match self {
             Self::Normal => "normal",
             Self::Shutdown => "shutdown",
+            Self::Passivated => "passivated",
             Self::Failed(_) => "failed",
             Self::Panicked { .. } => "panicked",
             Self::Killed => "killed",
             Self::StartFailed { .. } => "start_failed",
             Self::GaveUp { .. } => "gave_up",
+            Self::Stuck => "stuck",
+            Self::Linked { .. } => "linked",
         }
     }
 }

@@ -11,20 +11,29 @@ mod child;
 mod control;
 mod end;
 mod intensity;
+mod life;
 mod mailbox;
+mod place;
 mod registry;
 mod runner;
 mod slot;
+mod summons;
 mod supervisor;
 mod threads;
 mod view;
+mod vitals;
 
 pub use backoff::Backoff;
-pub use cell::Cell;
-pub use child::{ActorSpec, ChildSpec, Life, Restart, Role, Shutdown, Start, WhileDown, actor};
-pub use end::{End, Failure};
+pub use cell::{Cell, Snapshot};
+pub use child::{ActorSpec, ChildSpec, NotStarted, Restart, Role, Shutdown, Start, WhileDown, actor};
+pub use end::{Down, End, Failure, Follows};
 pub use intensity::Intensity;
+pub use life::Life;
 pub use mailbox::{AskError, Mailbox, Refused};
+pub use place::{Place, Watch};
 pub use registry::Registry;
-pub use supervisor::{ChildError, Handle, Limit, Strategy, SupervisorSpec, Tree};
-pub use view::{Node, State};
+pub use supervisor::{
+    AutoShutdown, Birth, ChildError, ChildInfo, Counts, Handle, Limit, Strategy, SupervisorSpec, Tree,
+};
+pub use threads::{Heartbeat, Pool};
+pub use view::{Kind, Node, State};

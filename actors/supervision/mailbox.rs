@@ -8,7 +8,8 @@ use actix::dev::MessageResponse;
 use actix::{Actor, Context, Handler, Message};
 use tokio::sync::oneshot;
 
-use crate::slot::{Gate, Parcel, Slot};
+use crate::Place;
+use crate::slot::{Gate, Loss, Parcel, Slot};
 
 /// Sends messages to a place in the tree. Cloning is cheap and shares the queue and its one bound.
 pub struct Mailbox<A: Actor> {
@@ -34,7 +35,7 @@ pub enum AskError {
         /// When its next generation starts, where that is known.
         retry_after: Option<Duration>,
     },
-    /// It ended for good; the message was not handled.
+    /// It ended, and nothing starts it again by itself; the message was not handled.
     #[error("{path} has ended")]
     Closed {
         /// Who was asked.
@@ -79,6 +80,7 @@ impl<M> std::fmt::Debug for Refused<M> {
 const QUEUED: u8 = 0;
 const HANDLING: u8 = 1;
 const PANICKED: u8 = 2;
+const DOWN: u8 = 3;
 
 /// A message on its way, with the way back.
 struct Letter<M: Message> {
@@ -112,6 +114,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
             Ok(Err(_)) => Err(match fate.load(Ordering::Acquire) {
                 QUEUED => AskError::Closed { path: path() },
                 PANICKED => AskError::Panicked { path: path() },
+                DOWN => self.slot.down_error(),
                 _ => AskError::Unanswered { path: path() },
             }),
             Err(clock::Elapsed) => Err(AskError::TimedOut { path: path(), within }),
@@ -132,12 +135,17 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         })
     }
 
+    /// Where it is in the tree, and what lives there.
+    pub fn place(&self) -> Place {
+        Place(self.slot.vitals().clone())
+    }
+
     /// How many messages wait.
     pub fn queued(&self) -> usize {
         self.slot.queued_now()
     }
 
-    /// Whether it has ended for good.
+    /// Whether it has ended, and nothing but a request starts it again.
     pub fn is_closed(&self) -> bool {
         self.slot.gate() == Gate::Closed
     }
@@ -178,9 +186,12 @@ where
         response.handle(context, self.reply.take());
     }
 
-    fn mark_panicked(&mut self) {
-        if let Some(fate) = &self.fate {
-            fate.store(PANICKED, Ordering::Release);
-        }
+    fn mark(&self, loss: Loss) {
+        let Some(fate) = &self.fate else { return };
+        let fate_now = match loss {
+            Loss::Panicked => PANICKED,
+            Loss::Down => DOWN,
+        };
+        fate.store(fate_now, Ordering::Release);
     }
 }

@@ -6,11 +6,19 @@ use std::sync::Arc;
 use actix::Actor;
 use dashmap::DashMap;
 
-use crate::{Handle, Mailbox};
+use crate::{Cell, Handle, Mailbox, Place};
 
-/// Finds mailboxes and supervisors by their paths, such as `root/writer`.
+/// Finds what has its place in a tree by its path, such as `root/storage/writer`.
 #[derive(Clone, Default)]
-pub struct Registry(Arc<DashMap<String, Arc<dyn Any + Send + Sync>>>);
+pub struct Registry(Arc<DashMap<Arc<str>, Entry>>);
+
+/// What can be found at one path.
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    /// A `Mailbox` or a `Handle`.
+    pub(crate) address: Arc<dyn Any + Send + Sync>,
+    pub(crate) cell: Option<Arc<dyn Any + Send + Sync>>,
+}
 
 impl Registry {
     /// The mailbox at `path`, if a child with that kind of actor has its place there.
@@ -18,16 +26,26 @@ impl Registry {
     where
         Mailbox<A>: Clone + Send + Sync + 'static,
     {
-        self.0.get(path)?.downcast_ref::<Mailbox<A>>().cloned()
+        self.0.get(path)?.address.downcast_ref::<Mailbox<A>>().cloned()
     }
 
     /// The supervisor at `path`, if one has its place there.
     pub fn supervisor(&self, path: &str) -> Option<Handle> {
-        self.0.get(path)?.downcast_ref::<Handle>().cloned()
+        self.0.get(path)?.address.downcast_ref::<Handle>().cloned()
     }
 
-    pub(crate) fn enter(&self, path: String, mailbox: Arc<dyn Any + Send + Sync>) {
-        self.0.insert(path, mailbox);
+    /// The cell that the child at `path` publishes, if it is of that type.
+    pub fn cell<C: Cell>(&self, path: &str) -> Option<Arc<C>> {
+        self.0.get(path)?.cell.clone()?.downcast().ok()
+    }
+
+    /// The place at `path`, whatever lives there.
+    pub fn place(&self, path: &str) -> Option<Place> {
+        self.0.get(path).map(|entry| entry.place.clone())
+    }
+
+    pub(crate) fn enter(&self, path: Arc<str>, entry: Entry) {
+        self.0.insert(path, entry);
     }
 
     pub(crate) fn leave(&self, path: &str) {

@@ -1,21 +1,33 @@
-//! Supervisors: how they are described, reached and rooted; what they do is in `family`.
+//! Supervisors: how they are described and rooted; `handle` reaches them, and what they do is in `family`.
 
 mod family;
+mod handle;
 mod member;
 mod root;
+mod roster;
 
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 
-use crate::child::{Body, ChildSpec, Launch, Shutdown};
+use self::family::Family;
+use self::handle::Command;
+use crate::child::{Body, ChildSpec, Launch, Restart, Shutdown};
 use crate::end::{End, panic_message};
 use crate::intensity::Intensity;
+use crate::place::Place;
 use crate::registry::Registry;
-use crate::view::{NoQueue, QueueLength, Queued, Vitals};
+use crate::summons::Summon;
+use crate::threads::Seat;
+use crate::view::Kind;
+use crate::vitals::{NoQueue, QueueLength, Queued, Vitals};
 
+pub use handle::{Birth, ChildError, ChildInfo, Counts, Handle};
 pub use root::Tree;
 
 /// Requests that wait for a supervisor; one more is refused as busy.
@@ -40,6 +52,19 @@ pub enum Strategy {
     OneForAll,
     /// Those that were started after it.
     RestForOne,
+    /// Nobody; children come and go in no order: they are stopped all at once, and one that is over is forgotten.
+    Dynamic,
+}
+
+/// Whether a supervisor is done when its significant children are, which ended by themselves and are not restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoShutdown {
+    /// Never; then no child may be significant.
+    Never,
+    /// With the first of them.
+    AnySignificant,
+    /// With the last of them.
+    AllSignificant,
 }
 
 /// A supervisor, with the children it starts with and those that come later.
@@ -51,47 +76,17 @@ pub struct SupervisorSpec {
     pub strategy: Strategy,
     /// How many restarts it puts up with.
     pub limit: Limit,
+    /// Whether it is done when its significant children are.
+    pub auto_shutdown: AutoShutdown,
     /// The most children it may have.
     pub max_children: usize,
     /// Started in this order, each start acknowledged before the next; stopped in reverse.
     pub children: Vec<ChildSpec>,
 }
 
-/// Reaches a supervisor; good over its restarts. Cloning is cheap.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    inbox: mpsc::Sender<Command>,
-}
-
-/// Why a supervisor did not do what it was asked to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChildError {
-    /// A child of that id is there.
-    #[error("there is a child `{0}` already")]
-    AlreadyStarted(String),
-    /// It has as many children as it may.
-    #[error("there are {0} children already, the most there may be")]
-    TooMany(usize),
-    /// The child's first start failed; it is not kept.
-    #[error("the child did not start: {0:?}")]
-    StartFailed(End),
-    /// No child has that id.
-    #[error("there is no child `{0}`")]
-    NotFound(String),
-    /// Too many requests wait, or the supervisor stops or is gone.
-    #[error("the supervisor takes no requests now")]
-    Unavailable,
-}
-
-enum Command {
-    Start(Box<ChildSpec>, oneshot::Sender<Result<(), ChildError>>),
-    Terminate(String, oneshot::Sender<Result<(), ChildError>>),
-    Kill(String, oneshot::Sender<Result<(), ChildError>>),
-}
-
 struct SupervisorBody {
     vitals: Arc<Vitals>,
-    spec: SupervisorSpec,
+    spec: Arc<SupervisorSpec>,
     handle: Handle,
     inbox: Arc<Mutex<mpsc::Receiver<Command>>>,
 }
@@ -99,45 +94,61 @@ struct SupervisorBody {
 // === SupervisorSpec ===
 
 impl SupervisorSpec {
+    /// One for one, 3 restarts within 5 s, at most 1,024 children and none yet, never done by itself.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            strategy: Strategy::OneForOne,
+            limit: Limit::Shared(Intensity::default()),
+            auto_shutdown: AutoShutdown::Never,
+            max_children: 1024,
+            children: Vec::new(),
+        }
+    }
+
     /// This supervisor as a child of another, and the handle that reaches it.
     pub fn into_child(self) -> (ChildSpec, Handle) {
         let (sender, receiver) = mpsc::channel(INBOX);
         let queued: Weak<dyn Queued> = Weak::<NoQueue>::new();
+        let vitals = Arc::new(Vitals::new(&self.id, Kind::Supervisor, INBOX, QueueLength(queued)));
+        let handle = Handle::new(sender, Place(vitals.clone()));
         let body = SupervisorBody {
-            vitals: Arc::new(Vitals::new(self.id.clone(), "supervisor", INBOX, QueueLength(queued))),
-            spec: self,
-            handle: Handle { inbox: sender.clone() },
+            vitals,
+            spec: Arc::new(self),
+            handle: handle.clone(),
             inbox: Arc::new(Mutex::new(receiver)),
         };
-        (ChildSpec::new(Arc::new(body), Shutdown::Infinity), Handle { inbox: sender })
-    }
-}
-
-// === Handle ===
-
-impl Handle {
-    /// Adds a child and waits until it lives.
-    pub async fn start_child(&self, spec: ChildSpec) -> Result<(), ChildError> {
-        self.request(|reply| Command::Start(Box::new(spec), reply)).await
+        (ChildSpec::new(Arc::new(body), Shutdown::Infinity), handle)
     }
 
-    /// Stops a child by its shutdown rule, forgets it, and waits until it is gone.
-    pub async fn terminate_child(&self, id: &str) -> Result<(), ChildError> {
-        self.request(|reply| Command::Terminate(id.to_owned(), reply)).await
+    /// What is wrong with a child of it, apart from its siblings.
+    fn contradiction(&self, child: &ChildSpec) -> Option<&'static str> {
+        if !child.significant {
+            None
+        } else if self.auto_shutdown == AutoShutdown::Never {
+            Some("it is significant, but its supervisor never shuts down by itself: set `auto_shutdown`")
+        } else if child.restart == Restart::Permanent {
+            Some("it is significant, but permanent children are never done: make it transient or temporary")
+        } else {
+            None
+        }
     }
 
-    /// Kills a child's generation, as a crash would; its restart rule decides what follows.
-    pub async fn kill_child(&self, id: &str) -> Result<(), ChildError> {
-        self.request(|reply| Command::Kill(id.to_owned(), reply)).await
-    }
-
-    async fn request(
-        &self,
-        command: impl FnOnce(oneshot::Sender<Result<(), ChildError>>) -> Command,
-    ) -> Result<(), ChildError> {
-        let (reply, answer) = oneshot::channel();
-        self.inbox.try_send(command(reply)).map_err(|_| ChildError::Unavailable)?;
-        answer.await.map_err(|_| ChildError::Unavailable)?
+    /// What is wrong with it as a whole.
+    fn fault(&self) -> Option<String> {
+        if self.children.len() > self.max_children {
+            return Some(format!(
+                "it has {} children and may have {}",
+                self.children.len(),
+                self.max_children
+            ));
+        }
+        let mut ids = BTreeSet::new();
+        self.children.iter().find_map(|child| {
+            let id = child.id();
+            let why = if ids.insert(id) { self.contradiction(child)? } else { "another child has that id" };
+            Some(format!("child `{id}`: {why}"))
+        })
     }
 }
 
@@ -148,32 +159,51 @@ impl Body for SupervisorBody {
         &self.vitals
     }
 
-    fn launch(&self, launch: Launch) {
-        let spec = self.spec.clone();
-        let inbox = self.inbox.clone();
-        let handle = self.handle.clone();
-        let shown = self.vitals.children().clone();
-        let thread = launch.surroundings.placement.supervisors().clone();
-        thread.spawn_fn(move || {
+    fn launch(&self, launch: Launch) -> Arc<Seat> {
+        let (vitals, spec) = (self.vitals.clone(), self.spec.clone());
+        let (inbox, handle) = (self.inbox.clone(), self.handle.clone());
+        let seat = launch.surroundings.seating.supervisors().clone();
+        seat.run(move || {
             actix_rt::spawn(async move {
-                let Launch { path, control, report, surroundings, .. } = launch;
-                let started = || report.started();
-                let run =
-                    family::Family::new(path, spec, handle, surroundings, shown).run(inbox, control, started);
-                let end = match std::panic::AssertUnwindSafe(run).catch_unwind().await {
-                    Ok(end) => end,
-                    Err(panic) => End::Panicked { message: panic_message(panic.as_ref()) },
+                let Launch { control, report, surroundings, .. } = launch;
+                let end = match spec.fault() {
+                    Some(fault) => {
+                        let reason = format!("the supervisor {} cannot be: {fault}", vitals.path());
+                        End::StartFailed { reason }
+                    }
+                    None => {
+                        let family = Family::new(vitals, spec, handle, surroundings, control);
+                        let run = family.run(inbox, || report.started());
+                        match AssertUnwindSafe(run).catch_unwind().await {
+                            Ok(end) => end,
+                            Err(panic) => End::Panicked { message: panic_message(panic.as_ref()) },
+                        }
+                    }
                 };
                 report.ended(end).await;
             });
         });
+        seat
     }
 
-    fn enter(&self, path: &str, registry: &Registry) {
-        registry.enter(path.to_owned(), Arc::new(self.handle.clone()));
+    fn address(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::new(self.handle.clone())
     }
 
     fn go_down(&self, _: Option<Instant>) {}
 
-    fn close(&self) {}
+    fn sleep(&self, _: Summon) -> bool {
+        false
+    }
+
+    fn close(&self, registry: &Registry) {
+        for child in &self.spec.children {
+            child.body.close(registry);
+        }
+        registry.leave(self.vitals.path());
+        // Who waits is told by the dropped reply. The lock is held only by a life that is still going on.
+        if let Ok(mut inbox) = self.inbox.try_lock() {
+            while inbox.try_recv().is_ok() {}
+        }
+    }
 }

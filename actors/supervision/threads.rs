@@ -1,54 +1,272 @@
 //! The arbiters of a tree: one thread for its supervisors, a few for its actors; none of them serves the web.
+//!
+//! Each thread is asked to answer a heartbeat. One that does not is stuck: it cannot be killed, so it is left behind and
+//! counted, a fresh one takes its place, and supervisors start again there who lived on it. Past a bound the tree ends.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_rt::{Arbiter, ArbiterHandle};
+use clock::Clock;
+use tokio::sync::watch;
+use tracing::error;
 
-/// A small pool; stopped and joined by the tree, for an arbiter never joins by itself.
-pub(crate) struct Threads {
-    supervisors: Arbiter,
-    actors: Vec<Arbiter>,
+/// A thread that is late with its answer gets this much more of the machine's own time: after the process was halted,
+/// or a manual clock was moved, time has leapt for threads that are well.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The threads of a tree.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// How many carry actors; at least 1.
+    pub threads: usize,
+    /// How it is seen that one of them is stuck.
+    pub heartbeat: Heartbeat,
+}
+
+/// When a thread is held to be stuck.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// Tells the time of the threads, which is the machine's even where the tree's stands still.
+    pub clock: Clock,
+    /// How often each thread is asked.
+    pub every: Duration,
+    /// A thread that has not answered for so long is stuck.
+    pub stuck_after: Duration,
+    /// The most threads that are left behind; with one more the tree ends.
+    pub most_stuck: usize,
+}
+
+/// One thread's place in the pool, as those see it that live on it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    handle: ArbiterHandle,
+    stuck: AtomicBool,
 }
 
 /// Where a tree's tasks can be put; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Placement {
-    supervisors: ArbiterHandle,
-    actors: Vec<ArbiterHandle>,
+pub(crate) struct Seating {
+    supervisors: Arc<Seat>,
+    actors: Arc<Mutex<Vec<Arc<Seat>>>>,
+    alarm: watch::Receiver<usize>,
 }
 
-impl Threads {
-    /// `actors` is at least 1.
-    pub(crate) fn start(actors: usize) -> Self {
-        Self { supervisors: Arbiter::new(), actors: (0..actors.max(1)).map(|_| Arbiter::new()).collect() }
-    }
+/// Stopped and joined by the tree, for an arbiter never joins by itself.
+pub(crate) struct Threads {
+    seating: Seating,
+    arbiters: Arbiters,
+    stuck: Arc<AtomicUsize>,
+    overwhelmed: watch::Receiver<bool>,
+    watchdog: tokio::task::JoinHandle<()>,
+}
 
-    pub(crate) fn placement(&self) -> Placement {
-        Placement {
-            supervisors: self.supervisors.handle(),
-            actors: self.actors.iter().map(Arbiter::handle).collect(),
-        }
-    }
+/// Asks the threads and replaces those that do not answer.
+struct Watchdog {
+    heartbeat: Heartbeat,
+    seating: Seating,
+    arbiters: Arbiters,
+    stuck: Arc<AtomicUsize>,
+    alarm: watch::Sender<usize>,
+    overwhelmed: watch::Sender<bool>,
+}
 
-    /// Ends and joins the threads; blocks until they are gone.
-    pub(crate) fn join(self) {
-        for arbiter in self.actors.into_iter().chain([self.supervisors]) {
-            arbiter.stop();
-            // A thread that panicked outside every guard has nothing more to say.
-            let _ = arbiter.join();
+/// All threads that were ever started, those of the supervisors and those left behind among them.
+type Arbiters = Arc<Mutex<Vec<(Arc<Seat>, Arbiter)>>>;
+
+/// A question to one thread.
+struct Beat {
+    seat: Arc<Seat>,
+    asked_at: Instant,
+    answered: Arc<AtomicBool>,
+}
+
+// === Pool ===
+
+impl Pool {
+    /// `threads` threads for actors, watched as the defaults of [`Heartbeat`] say.
+    pub fn new(threads: usize) -> Self {
+        Self { threads, heartbeat: Heartbeat::default() }
+    }
+}
+
+impl Default for Heartbeat {
+    /// Asked every 5 s; stuck after 30 s; at most 3 are left behind.
+    fn default() -> Self {
+        Self {
+            clock: Clock::real(),
+            every: Duration::from_secs(5),
+            stuck_after: Duration::from_secs(30),
+            most_stuck: 3,
         }
     }
 }
 
-impl Placement {
-    pub(crate) fn supervisors(&self) -> &ArbiterHandle {
+// === Seat, Seating ===
+
+impl Seat {
+    fn new(arbiter: &Arbiter) -> Arc<Self> {
+        Arc::new(Self { handle: arbiter.handle(), stuck: AtomicBool::new(false) })
+    }
+
+    /// Runs `work` there; a thread that is gone drops it.
+    pub(crate) fn run(&self, work: impl FnOnce() + Send + 'static) {
+        self.handle.spawn_fn(work);
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Acquire)
+    }
+}
+
+impl Seating {
+    pub(crate) fn supervisors(&self) -> &Arc<Seat> {
         &self.supervisors
     }
 
-    /// Always the same thread for the same path, while the pool has the same size.
-    pub(crate) fn actor(&self, path: &str) -> &ArbiterHandle {
-        let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    /// Always the same seat for the same key, while no thread is left behind.
+    pub(crate) fn actor(&self, key: &str) -> Arc<Seat> {
+        let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        let place = hash % self.actors.len() as u64;
-        &self.actors[usize::try_from(place).unwrap_or_default()]
+        let actors = lock(&self.actors);
+        let place = usize::try_from(hash % actors.len() as u64).unwrap_or_default();
+        actors[place].clone()
     }
+
+    /// Changes whenever a thread is left behind.
+    pub(crate) fn alarm(&self) -> watch::Receiver<usize> {
+        self.alarm.clone()
+    }
+}
+
+// === Threads ===
+
+impl Threads {
+    pub(crate) fn start(pool: Pool) -> Self {
+        let arbiters: Vec<_> = (0..=pool.threads.max(1))
+            .map(|_| {
+                let arbiter = Arbiter::new();
+                (Seat::new(&arbiter), arbiter)
+            })
+            .collect();
+        let mut seats = arbiters.iter().map(|(seat, _)| seat.clone());
+        let supervisors = seats.next().expect("there is one arbiter more than the pool has threads");
+        let (alarm, heard) = watch::channel(0);
+        let (overwhelmed, is_overwhelmed) = watch::channel(false);
+        let actors = Arc::new(Mutex::new(seats.collect()));
+        let seating = Seating { supervisors, actors, alarm: heard };
+        let (arbiters, stuck) = (Arc::new(Mutex::new(arbiters)), Arc::new(AtomicUsize::new(0)));
+        let watchdog = Watchdog {
+            heartbeat: pool.heartbeat,
+            seating: seating.clone(),
+            arbiters: arbiters.clone(),
+            stuck: stuck.clone(),
+            alarm,
+            overwhelmed,
+        };
+        let watchdog = actix_rt::spawn(watchdog.watch());
+        Self { seating, arbiters, stuck, overwhelmed: is_overwhelmed, watchdog }
+    }
+
+    pub(crate) fn seating(&self) -> &Seating {
+        &self.seating
+    }
+
+    /// How many threads were left behind.
+    pub(crate) fn stuck(&self) -> usize {
+        self.stuck.load(Ordering::Acquire)
+    }
+
+    /// Waits until more threads are stuck than may be, or the supervisors' own is.
+    pub(crate) fn overwhelmed(&self) -> impl Future<Output = ()> + use<> {
+        let mut overwhelmed = self.overwhelmed.clone();
+        async move {
+            if overwhelmed.wait_for(|overwhelmed| *overwhelmed).await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Whether the supervisors' own thread is stuck: nothing can be stopped in order any more.
+    pub(crate) fn are_lost(&self) -> bool {
+        self.seating.supervisors.is_stuck()
+    }
+
+    /// Ends the threads and joins those that answer; blocks until they are gone.
+    pub(crate) fn join(self) {
+        self.watchdog.abort();
+        for (seat, arbiter) in lock(&self.arbiters).drain(..) {
+            arbiter.stop();
+            if !seat.is_stuck() {
+                // A thread that panicked outside every guard has nothing more to say.
+                let _ = arbiter.join();
+            }
+        }
+    }
+}
+
+// === Watchdog ===
+
+impl Watchdog {
+    async fn watch(self) {
+        let Heartbeat { clock, every, stuck_after, .. } = self.heartbeat.clone();
+        let mut beats: Vec<Beat> = Vec::new();
+        loop {
+            let now = clock.now();
+            beats.retain(|beat| !beat.answered.load(Ordering::Acquire) && !beat.seat.is_stuck());
+            let is_late = |beat: &Beat| now.duration_since(beat.asked_at) >= stuck_after;
+            if beats.iter().any(is_late) {
+                Clock::real().sleep(GRACE).await;
+                for beat in beats.iter().filter(|beat| is_late(beat)) {
+                    if !beat.answered.load(Ordering::Acquire) {
+                        self.leave_behind(&beat.seat);
+                    }
+                }
+            }
+            let seats: Vec<_> = lock(&self.arbiters).iter().map(|(seat, _)| seat.clone()).collect();
+            for seat in seats {
+                if !seat.is_stuck() && !beats.iter().any(|beat| Arc::ptr_eq(&beat.seat, &seat)) {
+                    beats.push(Beat::ask(seat, clock.now()));
+                }
+            }
+            clock.sleep(every).await;
+        }
+    }
+
+    fn leave_behind(&self, seat: &Arc<Seat>) {
+        seat.stuck.store(true, Ordering::Release);
+        let stuck = self.stuck.fetch_add(1, Ordering::AcqRel) + 1;
+        error!(stuck, bound = self.heartbeat.most_stuck, "a thread does not answer and is left behind");
+        if Arc::ptr_eq(seat, &self.seating.supervisors) || stuck > self.heartbeat.most_stuck {
+            self.overwhelmed.send_replace(true);
+        }
+        let fresh = Arbiter::new();
+        let fresh_seat = Seat::new(&fresh);
+        for place in lock(&self.seating.actors).iter_mut().filter(|place| Arc::ptr_eq(place, seat)) {
+            *place = fresh_seat.clone();
+        }
+        let mut arbiters = lock(&self.arbiters);
+        if let Some((_, old)) = arbiters.iter().find(|(other, _)| Arc::ptr_eq(other, seat)) {
+            // Should it ever come back, it ends.
+            old.stop();
+        }
+        arbiters.push((fresh_seat, fresh));
+        drop(arbiters);
+        self.alarm.send_replace(stuck);
+    }
+}
+
+impl Beat {
+    fn ask(seat: Arc<Seat>, now: Instant) -> Self {
+        let answered = Arc::new(AtomicBool::new(false));
+        let answer = answered.clone();
+        seat.run(move || answer.store(true, Ordering::Release));
+        Self { seat, asked_at: now, answered }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -154,7 +154,7 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::Refused(refused) => refused.into(),
             workflows::Error::Workspace(error) => error.into(),
             workflows::Error::Store(error) => error.into(),
-            workflows::Error::Supervisor(ChildError::TooMany(_) | ChildError::Unavailable) => {
+            workflows::Error::Supervisor(ChildError::TooMany(_) | ChildError::Busy(_) | ChildError::Unavailable) => {
                 Self::Busy(error.to_string())
             }
             workflows::Error::Unreachable(_) => Self::Busy("the workflow does not answer now".to_owned()),

@@ -3,48 +3,62 @@
 //! It never awaits a child: starts and stops are requests whose outcomes come back as occurrences, so a child that
 //! hangs or keeps failing never hangs its supervisor. Occurrences of an older generation are ignored.
 
+mod administration;
+mod ends;
 mod regroup;
+mod stopping;
 
-use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use self::regroup::Regroup;
-use super::member::{Child, KILL_GRACE, Next, Phase, Reply, log_end};
-use super::{ChildError, Command, Handle, Limit, SupervisorSpec};
-use crate::child::{ChildSpec, Launch, Occurrence, Report, Restart, Role, Surroundings, What};
+use super::handle::{Birth, Command, Handle};
+use super::member::{Child, Phase};
+use super::roster::Roster;
+use super::{Strategy, SupervisorSpec};
+use crate::cell::Cell;
+use crate::child::{ChildSpec, Launch, Occurrence, Report, Surroundings, What};
 use crate::control::{Control, Request};
-use crate::end::End;
+use crate::end::{End, panic_message};
 use crate::intensity::Window;
-use crate::view::{State, Vitals};
+use crate::summons::Summons;
+use crate::view::State;
+use crate::vitals::Vitals;
 
 /// Late words of children that were left behind.
 const LEFT_BEHIND: usize = 64;
 
 /// The running supervisor.
 pub(super) struct Family {
-    path: Arc<str>,
-    spec: SupervisorSpec,
+    own: Arc<Vitals>,
+    spec: Arc<SupervisorSpec>,
     handle: Handle,
     surroundings: Surroundings,
-    children: Vec<Child>,
-    shown: Arc<Mutex<Vec<Arc<Vitals>>>>,
+    control: Arc<Control>,
+    /// What of `control` is done already.
+    heard: Request,
+    roster: Roster,
     window: Window,
-    serials: u64,
     reports: mpsc::Sender<Occurrence>,
     occurrences: mpsc::Receiver<Occurrence>,
+    summons: Arc<Summons>,
+    alarm: watch::Receiver<usize>,
     regroup: Option<Regroup>,
+    /// Its first children are not all there yet: one that does not start keeps it from starting.
+    is_starting: bool,
     ending: Option<End>,
+    /// All children have been told to stop at once.
+    all_told: bool,
 }
 
 /// A supervisor that is cut off leaves nobody behind.
 impl Drop for Family {
     fn drop(&mut self) {
-        for child in &self.children {
+        for child in self.roster.iter() {
             child.control.ask_for(Request::Kill);
         }
     }
@@ -52,398 +66,219 @@ impl Drop for Family {
 
 impl Family {
     pub(super) fn new(
-        path: Arc<str>,
-        spec: SupervisorSpec,
+        own: Arc<Vitals>,
+        spec: Arc<SupervisorSpec>,
         handle: Handle,
         surroundings: Surroundings,
-        shown: Arc<Mutex<Vec<Arc<Vitals>>>>,
+        control: Arc<Control>,
     ) -> Self {
         // What a life that was cut off left behind is shown no longer.
-        shown.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        own.children().clear();
         // A start and an end of each child, and room for what those say that were left behind as stuck.
-        let (reports, occurrences) =
-            mpsc::channel(2 * spec.max_children.max(spec.children.len()) + LEFT_BEHIND);
+        let (reports, occurrences) = mpsc::channel(2 * spec.max_children + LEFT_BEHIND);
+        let alarm = surroundings.seating.alarm();
         let mut family = Self {
-            path,
+            own,
             spec,
             handle,
             surroundings,
-            children: Vec::new(),
-            shown,
+            control,
+            heard: Request::Live,
+            roster: Roster::default(),
             window: Window::default(),
-            serials: 0,
             reports,
             occurrences,
+            summons: Arc::default(),
+            alarm,
             regroup: None,
+            is_starting: true,
             ending: None,
+            all_told: false,
         };
-        for child in family.spec.children.clone() {
-            family.adopt(child, None);
+        for child in family.spec.clone().children.iter().cloned() {
+            let serial = family.adopt(child, false);
+            family.roster.enter(serial, Phase::Waiting);
         }
         family
     }
 
-    /// Lives until it is stopped, gives up, or a significant child is done.
+    /// Lives until it is stopped, gives up, or its significant children are done.
     pub(super) async fn run(
         mut self,
         inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Command>>>,
-        control: Arc<Control>,
         on_start: impl FnOnce(),
     ) -> End {
         let mut inbox = inbox.lock().await;
         let mut on_start = Some(on_start);
+        let (control, clock, summons) =
+            (self.control.clone(), self.surroundings.clock.clone(), self.summons.clone());
         loop {
             self.settle_due();
             if let Some(end) = self.step() {
                 return end;
             }
-            if self.ending.is_none()
-                && !self.children.iter().any(Child::is_yet_to_start)
-                && let Some(on_start) = on_start.take()
-            {
-                on_start();
+            if self.is_starting && self.ending.is_none() && self.roster.has_settled() {
+                self.is_starting = false;
+                if let Some(on_start) = on_start.take() {
+                    on_start();
+                }
             }
             let wake = self.next_wake();
-            let clock = self.surroundings.clock.clone();
             tokio::select! {
                 biased;
-                request = requested(&control), if self.ending.is_none() => self.end_by(request),
-                Some(occurrence) = self.occurrences.recv() => {
-                    let starting = on_start.is_some();
-                    self.on_occurrence(occurrence, starting);
-                }
-                Some(command) = inbox.recv(), if self.ending.is_none() => self.on_command(command),
+                request = control.beyond(self.heard) => self.end_by(request),
+                Some(occurrence) = self.occurrences.recv() => self.on_occurrence(occurrence),
+                called = summons.next() => self.wake(called),
+                Ok(()) = self.alarm.changed() => self.leave_stuck(),
+                Some(command) = inbox.recv() => self.on_command(command),
                 () = sleep_until(&clock, wake) => {}
             }
         }
     }
 
-    fn end_by(&mut self, request: Request) {
-        self.ending = Some(if request == Request::Kill { End::Killed } else { End::Shutdown });
-        if request == Request::Kill {
-            for child in &self.children {
-                child.control.ask_for(Request::Kill);
-            }
-        }
-    }
-
-    fn adopt(&mut self, spec: ChildSpec, on_start: Option<Reply>) {
-        self.serials += 1;
-        let path = format!("{}/{}", self.path, spec.id());
-        spec.body.enter(&path, &self.surroundings.registry);
-        spec.body.vitals().set_state(State::Waiting);
-        self.show(|shown| shown.push(spec.body.vitals().clone()));
-        self.children.push(Child::new(self.serials, spec, on_start));
+    fn adopt(&mut self, spec: ChildSpec, added: bool) -> u64 {
+        let vitals = spec.body.vitals().clone();
+        let path = Arc::from(format!("{}/{}", self.own.path(), vitals.id()));
+        vitals.set_path(&path);
+        vitals.set_state(State::Waiting);
+        self.surroundings.registry.enter(path, spec.entry());
+        let serial = self.roster.adopt(spec, added);
+        self.own.children().insert(serial, vitals);
+        serial
     }
 
     /// Does what can be done without waiting; an end when all is over.
     fn step(&mut self) -> Option<End> {
         if self.ending.is_some() {
-            return self.stop_last();
+            return self.stop_all();
         }
         self.advance_regroup();
-        // Who was asked for starts at once; all others one after the other, each start acknowledged before the next.
-        let under_way = |child: &Child| child.on_start.is_none() && child.phase == Phase::Starting;
-        let start_under_way = self.children.iter().any(under_way);
-        for place in 0..self.children.len() {
-            let child = &self.children[place];
-            if child.phase == Phase::Waiting && (child.on_start.is_some() || !start_under_way) {
-                let in_order = child.on_start.is_none();
-                let after = child.spec.body.vitals().last_end();
-                self.launch(place, after);
-                if in_order {
-                    break;
-                }
-            }
+        while let Some(serial) = self.roster.next_in_order() {
+            self.launch(serial);
+            self.roster.starts_in_order(serial);
         }
         None
     }
 
-    /// Stops children one by one from the youngest; the family's end once none is left.
-    fn stop_last(&mut self) -> Option<End> {
-        while let Some(child) = self.children.last_mut() {
-            match child.phase {
-                Phase::Starting | Phase::Running => {
-                    let now = self.surroundings.clock.now();
-                    child.begin_stop(now);
-                    return None;
-                }
-                Phase::Stopping { .. } => return None,
-                Phase::Waiting | Phase::Held | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => {
-                    let place = self.children.len() - 1;
-                    self.forget(place);
-                }
-            }
-        }
-        self.ending.clone()
-    }
-
-    fn launch(&mut self, place: usize, after: Option<End>) {
-        let child = &mut self.children[place];
+    fn launch(&mut self, serial: u64) {
+        self.roster.enter(serial, Phase::Starting);
+        let Some(child) = self.roster.get_mut(serial) else { return };
         let vitals = child.spec.body.vitals();
-        let generation = vitals.next_generation();
+        let after = vitals.last_end();
         child.control = Arc::default();
-        child.phase = Phase::Starting;
-        let report = Report { child: child.serial, generation, to: self.reports.clone(), done: false };
-        child.spec.body.launch(Launch {
-            path: Arc::from(format!("{}/{}", self.path, child.spec.id())),
+        let generation = vitals.begin(&child.control);
+        let report = Report { child: serial, generation, to: self.reports.clone(), done: false };
+        let seat = child.spec.body.launch(Launch {
             generation,
             role: child.role,
             after,
+            passivate_after: child.spec.passivate_after,
+            beside: child.spec.beside.clone(),
             control: child.control.clone(),
             report,
             surroundings: self.surroundings.clone(),
             parent: Some(self.handle.clone()),
         });
+        child.seat = Some(seat);
     }
 
-    fn on_occurrence(&mut self, occurrence: Occurrence, starting: bool) {
-        let known = |child: &Child| {
-            child.serial == occurrence.child && child.spec.body.vitals().generation() == occurrence.generation
+    fn on_occurrence(&mut self, occurrence: Occurrence) {
+        let is_current = |child: &Child| {
+            child.spec.body.vitals().generation() == occurrence.generation && child.phase.is_alive()
         };
-        let Some(place) = self.children.iter().position(known) else { return };
+        let serial = occurrence.child;
+        if !self.roster.get(serial).is_some_and(is_current) {
+            return;
+        }
         match occurrence.what {
-            What::Started => self.on_started(place),
-            What::Ended(end) => self.on_ended(place, end, starting),
+            What::Started => self.on_started(serial),
+            What::Ignored => self.on_ignored(serial),
+            What::Ended(end) => self.on_ended(serial, end),
         }
     }
 
-    fn on_started(&mut self, place: usize) {
+    fn on_started(&mut self, serial: u64) {
         let now = self.surroundings.clock.now();
-        let child = &mut self.children[place];
-        let vitals = child.spec.body.vitals();
-        info!(child.path = %format!("{}/{}", self.path, child.spec.id()), generation = vitals.generation(), "started");
-        child.running_since = Some(now);
-        if let Some(cell) = &child.spec.cell {
-            cell.up(vitals.generation());
-        }
-        if child.phase == Phase::Starting {
-            child.phase = Phase::Running;
-            vitals.set_state(State::Running);
-        }
-        if let Some(reply) = child.on_start.take() {
-            // Who asked may have stopped waiting.
-            let _ = reply.send(Ok(()));
-        }
-    }
-
-    fn on_ended(&mut self, place: usize, end: End, starting: bool) {
-        let now = self.surroundings.clock.now();
-        let child = &mut self.children[place];
-        if matches!(child.phase, Phase::Ended | Phase::Parked | Phase::Held | Phase::BackingOff { .. }) {
-            return;
-        }
-        if let Some(cell) = &child.spec.cell {
-            cell.down(&end);
-        }
-        let is_bystander = child.on_stop.is_empty()
-            && self.ending.is_none()
-            && self.regroup.is_some_and(|regroup| child.serial >= regroup.from);
-        if is_bystander && child.spec.restart != Restart::Temporary {
-            return self.hold(place, end);
-        }
-        let was_told = matches!(child.phase, Phase::Stopping { .. });
-        let failed_first_start = child.on_start.is_some() || (starting && !child.dynamic);
-        let is_over = was_told
-            || self.ending.is_some()
-            || (failed_first_start && matches!(end, End::StartFailed { .. }));
-        let next =
-            if is_over { Next::Done } else { child.after(&end, self.spec.limit, &mut self.window, now) };
-        log_end(&self.path, child, &end, &next);
-        let was_last = !matches!(next, Next::Restart { .. });
-        if let Some(monitor) = &child.spec.monitor {
-            monitor(&end, was_last);
-        }
-        match next {
-            Next::Restart { after } => {
-                let until = now + after;
-                child.phase = Phase::BackingOff { until };
-                child.spec.body.go_down(Some(until));
-                child.spec.body.vitals().ended(end, State::BackingOff);
-                self.take_along(place, until);
-            }
-            Next::Done => self.on_done(place, end, starting && !was_told),
-            Next::GiveUp => self.give_up(place, end),
-        }
-    }
-
-    fn on_done(&mut self, place: usize, end: End, starting: bool) {
-        let child = &mut self.children[place];
-        child.phase = Phase::Ended;
-        if !child.dynamic && self.ending.is_none() {
-            child.spec.body.close();
-        }
-        child.spec.body.vitals().ended(end.clone(), State::Ended);
-        if let Some(reply) = child.on_start.take() {
-            let _ = reply.send(Err(ChildError::StartFailed(end.clone())));
-        }
-        let failed_at_birth = starting && !child.dynamic && matches!(end, End::StartFailed { .. });
-        let is_significant = child.spec.significant;
-        if child.dynamic || self.ending.is_some() || !child.on_stop.is_empty() {
-            self.forget(place);
-        }
-        if self.ending.is_none() && failed_at_birth {
-            self.ending = Some(end);
-        } else if self.ending.is_none() && is_significant {
-            self.ending = Some(End::Shutdown);
-        }
-    }
-
-    fn give_up(&mut self, place: usize, end: End) {
-        let child = &mut self.children[place];
-        if child.spec.compensates && child.role == Role::Regular {
-            child.role = Role::Compensating;
-            child.window = Window::default();
-            child.failures = 0;
-            child.spec.body.vitals().ended(end.clone(), State::Starting);
-            self.launch(place, Some(end));
-            return;
-        }
-        match self.spec.limit {
-            Limit::PerChild(_) => {
-                if let Some(reply) = child.on_start.take() {
-                    let _ = reply.send(Err(ChildError::StartFailed(end.clone())));
-                }
-                child.phase = Phase::Parked;
-                child.spec.body.close();
-                child.spec.body.vitals().ended(end, State::Parked);
-            }
-            Limit::Shared(_) => {
-                child.phase = Phase::Ended;
-                child.spec.body.vitals().ended(end, State::Ended);
-                self.ending = Some(End::GaveUp { child: child.spec.id().to_owned() });
-            }
-        }
-    }
-
-    fn on_command(&mut self, command: Command) {
-        match command {
-            Command::Start(spec, reply) => {
-                let refusal = if self.place_of(spec.id()).is_some() {
-                    ChildError::AlreadyStarted(spec.id().to_owned())
-                } else if self.children.len() >= self.spec.max_children {
-                    ChildError::TooMany(self.spec.max_children)
-                } else {
-                    return self.adopt(*spec, Some(reply));
-                };
-                let _ = reply.send(Err(refusal));
-            }
-            Command::Terminate(id, reply) => match self.place_of(&id) {
-                None => drop(reply.send(Err(ChildError::NotFound(id)))),
-                Some(place) => self.terminate(place, reply),
-            },
-            Command::Kill(id, reply) => match self.place_of(&id) {
-                None => drop(reply.send(Err(ChildError::NotFound(id)))),
-                Some(place) => {
-                    self.children[place].control.ask_for(Request::Kill);
-                    let _ = reply.send(Ok(()));
-                }
-            },
-        }
-    }
-
-    fn terminate(&mut self, place: usize, reply: Reply) {
-        let now = self.surroundings.clock.now();
-        let child = &mut self.children[place];
-        child.on_stop.push(reply);
-        match child.phase {
-            Phase::Starting | Phase::Running => child.begin_stop(now),
-            Phase::Stopping { .. } => {}
-            Phase::Waiting | Phase::Held | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => {
-                self.forget(place)
-            }
-        }
-    }
-
-    /// Takes a child out of the family for good.
-    fn forget(&mut self, place: usize) {
-        let child = self.children.remove(place);
+        let Some(child) = self.roster.get_mut(serial) else { return };
         let vitals = child.spec.body.vitals().clone();
-        vitals.set_state(State::Ended);
-        // A static child's place outlives this life of its supervisor: the next one starts it again.
-        if child.dynamic || self.ending.is_none() || matches!(self.ending, Some(End::Shutdown)) {
-            child.spec.body.close();
-            self.surroundings.registry.leave(&format!("{}/{}", self.path, child.spec.id()));
-        } else {
-            child.spec.body.go_down(None);
+        info!(child.path = %vitals.path(), generation = vitals.generation(), "started");
+        child.running_since = Some(now);
+        child.newborn = false;
+        let reply = child.on_start.take();
+        tell_cell(child, |cell| cell.up(vitals.generation()));
+        if child.phase == Phase::Starting {
+            vitals.set_state(State::Running);
+            self.roster.enter(serial, Phase::Running);
         }
-        self.show(|shown| shown.retain(|other| !Arc::ptr_eq(other, &vitals)));
-        for reply in child.on_stop {
-            let _ = reply.send(Ok(()));
+        if let Some(reply) = reply {
+            // Who asked may have stopped waiting.
+            let _ = reply.send(Ok(Birth::Lives));
         }
+    }
+
+    /// Those that messages wait for are started again.
+    fn wake(&mut self, called: impl IntoIterator<Item = u64>) {
+        for serial in called {
+            let is_asleep = self.roster.get(serial).is_some_and(|child| child.phase == Phase::Asleep);
+            if is_asleep && self.ending.is_none() {
+                self.launch(serial);
+            }
+        }
+    }
+
+    /// Who lives on a thread that does not answer is held to have ended.
+    fn leave_stuck(&mut self) {
+        let is_stuck =
+            |child: &Child| child.phase.is_alive() && child.seat.as_ref().is_some_and(|seat| seat.is_stuck());
+        let stuck: Vec<_> =
+            self.roster.iter().filter(|child| is_stuck(child)).map(|child| child.serial).collect();
+        for serial in stuck {
+            self.leave_behind(serial);
+        }
+    }
+
+    /// The generation cannot be reached any more: should it ever come back, it ends, and nobody hears of it.
+    fn leave_behind(&mut self, serial: u64) {
+        let Some(child) = self.roster.get(serial) else { return };
+        error!(child.path = %child.spec.body.vitals().path(), "stuck, left behind");
+        child.control.ask_for(Request::Kill);
+        self.on_ended(serial, End::Stuck);
     }
 
     /// Starts whose backoff is over, kills whose time to stop is over.
     fn settle_due(&mut self) {
         let now = self.surroundings.clock.now();
-        for place in 0..self.children.len() {
-            let child = &mut self.children[place];
-            match child.phase {
-                Phase::BackingOff { until }
-                    if until <= now && self.ending.is_none() && self.regroup.is_none() =>
-                {
-                    let after = child.spec.body.vitals().last_end();
-                    self.launch(place, after);
-                }
-                Phase::Stopping { deadline: Some(deadline), killed } if deadline <= now => {
-                    if killed {
-                        error!(child.path = %format!("{}/{}", self.path, child.spec.id()), "stuck, left behind");
-                        let generation = child.spec.body.vitals().generation();
-                        let occurrence =
-                            Occurrence { child: child.serial, generation, what: What::Ended(End::Killed) };
-                        self.on_occurrence(occurrence, false);
-                        return;
-                    }
-                    child.control.ask_for(Request::Kill);
-                    child.phase = Phase::Stopping { deadline: Some(now + KILL_GRACE), killed: true };
-                }
-                Phase::Waiting
-                | Phase::Held
-                | Phase::Starting
-                | Phase::Running
-                | Phase::BackingOff { .. }
-                | Phase::Stopping { .. }
-                | Phase::Parked
-                | Phase::Ended => {}
+        while let Some((_, serial)) = self.due().filter(|(at, _)| *at <= now) {
+            match self.roster.get(serial).map(|child| child.phase) {
+                Some(Phase::Stopping { killed: true, .. }) => self.leave_behind(serial),
+                Some(Phase::Stopping { killed: false, .. }) => self.kill(serial, now),
+                _ => self.launch(serial),
             }
         }
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        let due = |child: &Child| match child.phase {
-            Phase::BackingOff { until } if self.ending.is_none() && self.regroup.is_none() => Some(until),
-            Phase::Stopping { deadline, .. } => deadline,
-            Phase::Waiting
-            | Phase::Held
-            | Phase::Starting
-            | Phase::Running
-            | Phase::BackingOff { .. }
-            | Phase::Parked
-            | Phase::Ended => None,
-        };
-        let regroup =
-            self.regroup.map(|regroup| regroup.until).filter(|until| *until > self.surroundings.clock.now());
-        self.children.iter().filter_map(due).chain(regroup).min()
+        let now = self.surroundings.clock.now();
+        let regroup = self.regroup.map(|regroup| regroup.until).filter(|until| *until > now);
+        self.due().map(|(at, _)| at).into_iter().chain(regroup).min()
     }
 
-    fn place_of(&self, id: &str) -> Option<usize> {
-        self.children.iter().position(|child| child.spec.id() == id)
+    fn due(&self) -> Option<(Instant, u64)> {
+        self.roster.next_due(self.ending.is_some() || self.regroup.is_some())
     }
 
-    fn show(&self, change: impl FnOnce(&mut Vec<Arc<Vitals>>)) {
-        change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    fn is_dynamic(&self) -> bool {
+        self.spec.strategy == Strategy::Dynamic
     }
 }
 
-async fn requested(control: &Control) -> Request {
-    poll_fn(|cx| {
-        control.register(cx.waker());
-        match control.request() {
-            Request::Live => Poll::Pending,
-            request @ (Request::Stop | Request::Kill) => Poll::Ready(request),
-        }
-    })
-    .await
+/// Tells a child's cell of its life; a panic of the cell is not the supervisor's.
+fn tell_cell(child: &Child, tell: impl FnOnce(&dyn Cell)) {
+    let Some(cell) = &child.spec.cell else { return };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(cell.told.as_ref()))) {
+        let path = child.spec.body.vitals().path();
+        error!(child.path = %path, panic = panic_message(panic.as_ref()), "a cell panicked");
+    }
 }
 
 async fn sleep_until(clock: &clock::Clock, wake: Option<Instant>) {

@@ -3,37 +3,39 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::{ChildError, Limit};
+use super::Limit;
+use super::handle::{Birth, ChildInfo, Reply};
 use crate::child::{ChildSpec, Restart, Role, Shutdown};
 use crate::control::{Control, Request};
-use crate::end::End;
+use crate::end::{End, Follows};
 use crate::intensity::{Intensity, Window};
-use crate::view::State;
+use crate::threads::Seat;
 
 /// How long a killed child has to be gone; then its thread is held to be stuck and it is left behind.
 pub(super) const KILL_GRACE: Duration = Duration::from_secs(2);
-
-pub(super) type Reply = oneshot::Sender<Result<(), ChildError>>;
 
 /// A child and where it is in its life.
 pub(super) struct Child {
     pub(super) serial: u64,
     pub(super) spec: ChildSpec,
     pub(super) control: Arc<Control>,
+    pub(super) seat: Option<Arc<Seat>>,
     pub(super) phase: Phase,
     pub(super) role: Role,
     pub(super) window: Window,
     pub(super) failures: u32,
     pub(super) running_since: Option<Instant>,
-    pub(super) on_start: Option<Reply>,
-    pub(super) on_stop: Vec<Reply>,
-    pub(super) dynamic: bool,
+    /// It came by a request, and goes with this life of its supervisor.
+    pub(super) added: bool,
+    /// It has never lived: should its start fail, it is not kept.
+    pub(super) newborn: bool,
+    pub(super) on_start: Option<Reply<Birth>>,
+    pub(super) on_stop: Vec<Reply<()>>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
     Waiting,
     Starting,
@@ -43,6 +45,7 @@ pub(super) enum Phase {
     BackingOff {
         until: Instant,
     },
+    Asleep,
     Stopping {
         deadline: Option<Instant>,
         killed: bool,
@@ -51,52 +54,73 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// What follows from a child's end.
-pub(super) enum Next {
-    Restart { after: Duration },
-    Done,
-    GiveUp,
+impl Phase {
+    /// When something has to be done about it.
+    pub(super) fn due(self) -> Option<Instant> {
+        match self {
+            Self::BackingOff { until } => Some(until),
+            Self::Stopping { deadline, .. } => deadline,
+            Self::Waiting
+            | Self::Starting
+            | Self::Running
+            | Self::Held
+            | Self::Asleep
+            | Self::Parked
+            | Self::Ended => None,
+        }
+    }
+
+    /// Something of it runs.
+    pub(super) fn is_alive(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping { .. })
+    }
+
+    /// It will be started again without being asked.
+    pub(super) fn is_restarting(self) -> bool {
+        matches!(self, Self::Waiting | Self::Held | Self::BackingOff { .. })
+    }
 }
 
-// === Child ===
-
 impl Child {
-    pub(super) fn new(serial: u64, spec: ChildSpec, on_start: Option<Reply>) -> Self {
+    pub(super) fn new(serial: u64, spec: ChildSpec, added: bool) -> Self {
         Self {
             serial,
             control: Arc::default(),
-            phase: Phase::Waiting,
+            seat: None,
+            phase: Phase::Ended,
             role: Role::Regular,
             window: Window::default(),
             failures: 0,
             running_since: None,
-            dynamic: on_start.is_some(),
-            on_start,
+            added,
+            newborn: added,
+            on_start: None,
             on_stop: Vec::new(),
             spec,
         }
     }
 
-    pub(super) fn is_yet_to_start(&self) -> bool {
-        !self.dynamic && matches!(self.phase, Phase::Waiting | Phase::Starting)
-    }
-
-    pub(super) fn begin_stop(&mut self, now: Instant) {
+    /// Asks it to stop by its own rule, or kills it, and says in which phase that leaves it.
+    pub(super) fn begin_stop(&self, kill: bool, now: Instant) -> Phase {
         let (request, deadline) = match self.spec.shutdown {
+            _ if kill => (Request::Kill, Some(now + KILL_GRACE)),
             Shutdown::Kill => (Request::Kill, Some(now + KILL_GRACE)),
             Shutdown::Timeout(timeout) => (Request::Stop, Some(now + timeout)),
             Shutdown::Infinity => (Request::Stop, None),
         };
         self.control.ask_for(request);
-        self.phase = Phase::Stopping { deadline, killed: request == Request::Kill };
-        self.spec.body.vitals().set_state(State::Stopping);
+        Phase::Stopping { deadline, killed: request == Request::Kill }
     }
 
-    pub(super) fn after(&mut self, end: &End, limit: Limit, shared: &mut Window, now: Instant) -> Next {
-        match self.spec.restart {
-            Restart::Temporary => return Next::Done,
-            Restart::Transient if !end.is_abnormal() => return Next::Done,
-            Restart::Transient | Restart::Permanent => {}
+    /// What its restart rule and the intensity make of an end that came by itself.
+    pub(super) fn after(&mut self, end: &End, limit: Limit, shared: &mut Window, now: Instant) -> Follows {
+        let is_done = match (self.role, self.spec.restart) {
+            (Role::Regular, Restart::Permanent) => false,
+            (Role::Regular, Restart::Temporary) => true,
+            (Role::Compensating, _) | (_, Restart::Transient) => !end.is_abnormal(),
+        };
+        if is_done {
+            return Follows::Nothing;
         }
         let ran = self.running_since.take().map(|since| now.duration_since(since)).unwrap_or_default();
         if ran >= self.spec.backoff.reset_after && ran > Duration::ZERO {
@@ -104,31 +128,63 @@ impl Child {
         }
         self.failures += 1;
         if end.counts() && self.exceeds(limit, shared, now) {
-            return Next::GiveUp;
+            let may_compensate = self.role == Role::Regular && self.spec.compensates.is_some();
+            return if may_compensate { Follows::Compensation } else { Follows::GivenUp };
         }
         let hint = if let End::Failed(failure) = end { failure.retry_after } else { None };
-        Next::Restart { after: self.spec.backoff.delay(self.failures, random_unit(), hint) }
+        Follows::Restart { after: self.spec.backoff.delay(self.failures, random_unit(), hint) }
     }
 
     fn exceeds(&mut self, limit: Limit, shared: &mut Window, now: Instant) -> bool {
-        let (window, intensity): (_, Intensity) = match limit {
-            Limit::Shared(intensity) => (shared, intensity),
-            Limit::PerChild(intensity) => (&mut self.window, intensity),
+        let own = self.spec.compensates.filter(|_| self.role == Role::Compensating);
+        let (window, intensity): (_, Intensity) = match (own, limit) {
+            (Some(intensity), _) | (None, Limit::PerChild(intensity)) => (&mut self.window, intensity),
+            (None, Limit::Shared(intensity)) => (shared, intensity),
         };
         window.exceeds(intensity, now)
     }
-}
 
-pub(super) fn log_end(path: &str, child: &Child, end: &End, next: &Next) {
-    let path = format!("{path}/{}", child.spec.id());
-    let generation = child.spec.body.vitals().generation();
-    match next {
-        Next::Done if end.is_abnormal() => warn!(child.path = %path, generation, end = ?end, "ended"),
-        Next::Done => info!(child.path = %path, generation, end = end.name(), "ended"),
-        Next::Restart { after } => {
-            warn!(child.path = %path, generation, end = ?end, restart_in_ms = after.as_millis(), "ended, restarts");
+    /// Its count of restarts and its backoff begin anew.
+    pub(super) fn forget_failures(&mut self) {
+        self.window = Window::default();
+        self.failures = 0;
+        self.running_since = None;
+    }
+
+    pub(super) fn info(&self) -> ChildInfo {
+        let vitals = self.spec.body.vitals();
+        ChildInfo {
+            id: vitals.id().to_string(),
+            kind: vitals.kind(),
+            state: vitals.state(),
+            generation: vitals.generation(),
+            restart: self.spec.restart,
+            shutdown: self.spec.shutdown,
+            significant: self.spec.significant,
         }
-        Next::GiveUp => error!(child.path = %path, generation, end = ?end, "ended too often, given up"),
+    }
+
+    pub(super) fn log_end(&self, end: &End, follows: Follows) {
+        let vitals = self.spec.body.vitals();
+        let (path, generation) = (vitals.path(), vitals.generation());
+        match follows {
+            Follows::Nothing if end.is_abnormal() => {
+                warn!(child.path = %path, generation, end = ?end, "ended");
+            }
+            Follows::Nothing | Follows::Sleep => {
+                info!(child.path = %path, generation, end = end.name(), "ended");
+            }
+            Follows::Restart { after } => {
+                let restart_in_ms = after.as_millis();
+                warn!(child.path = %path, generation, end = ?end, restart_in_ms, "ended, restarts");
+            }
+            Follows::Compensation => {
+                error!(child.path = %path, generation, end = ?end, "ended too often, compensates");
+            }
+            Follows::GivenUp => {
+                error!(child.path = %path, generation, end = ?end, "ended too often, given up")
+            }
+        }
     }
 }
 

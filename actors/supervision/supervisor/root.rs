@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use clock::Clock;
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, watch};
 
 use super::{Handle, SupervisorSpec};
 use crate::child::{Body, Launch, Occurrence, Report, Role, Surroundings, What};
 use crate::control::{Control, Request};
-use crate::end::End;
+use crate::end::{Down, End, Follows};
+use crate::place::Place;
 use crate::registry::Registry;
-use crate::threads::Threads;
+use crate::threads::{Pool, Threads};
 use crate::view::{Node, State};
 
 /// A running tree. Dropping it without [`Tree::stop`] leaves its threads to the end of the process.
@@ -24,27 +26,33 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Starts the root and, in order, everything below it; `threads` arbiters carry the actors.
+    /// Starts the root and, in order, everything below it, on threads of its own.
     ///
     /// An end instead of a tree: what kept it from starting; everything that had started is stopped again.
-    pub async fn start(spec: SupervisorSpec, clock: Clock, threads: usize) -> Result<Self, End> {
-        let threads = Threads::start(threads);
+    pub async fn start(spec: SupervisorSpec, clock: Clock, pool: Pool) -> Result<Self, End> {
+        let threads = Threads::start(pool);
         let registry = Registry::default();
         let (child, handle) = spec.into_child();
-        let root = child.body;
+        let root = child.body.clone();
         let control = Arc::new(Control::default());
         let (to, mut reports) = mpsc::channel(4);
         let (announce, end) = watch::channel(None);
 
-        let generation = root.vitals().next_generation();
+        registry.enter(root.vitals().path().clone(), child.entry());
+        let generation = root.vitals().begin(&control);
         root.launch(Launch {
-            path: Arc::from(root.vitals().id()),
             generation,
             role: Role::Regular,
             after: None,
+            passivate_after: None,
+            beside: None,
             control: control.clone(),
             report: Report { child: 0, generation, to, done: false },
-            surroundings: Surroundings { clock, registry: registry.clone(), placement: threads.placement() },
+            surroundings: Surroundings {
+                clock,
+                registry: registry.clone(),
+                seating: threads.seating().clone(),
+            },
             parent: None,
         });
 
@@ -54,17 +62,20 @@ impl Tree {
                 stop_threads(threads).await;
                 return Err(end);
             }
-            None => return Err(End::Killed),
+            Some(What::Ignored) | None => return Err(End::Killed),
         }
         root.vitals().set_state(State::Running);
-        let vitals = root.vitals().clone();
+        let (body, places) = (root.clone(), registry.clone());
         actix_rt::spawn(async move {
             let last = reports.recv().await.map(|Occurrence { what, .. }| what);
             let end = match last {
                 Some(What::Ended(end)) => end,
-                Some(What::Started) | None => End::Killed,
+                Some(What::Started | What::Ignored) | None => End::Killed,
             };
-            vitals.ended(end.clone(), State::Ended);
+            let path = body.vitals().path().clone();
+            body.vitals()
+                .end(&Down { path, generation, end: end.clone(), follows: Follows::Nothing }, State::Ended);
+            body.close(&places);
             announce.send_replace(Some(end));
         });
         Ok(Self { root, handle, control, registry, end, threads })
@@ -91,21 +102,39 @@ impl Tree {
         Arc::new(move || root.vitals().node())
     }
 
-    /// Waits until the root has ended by itself; its restarts were used up.
+    /// The root's place.
+    pub fn place(&self) -> Place {
+        Place(self.root.vitals().clone())
+    }
+
+    /// How many threads did not answer and were left behind.
+    pub fn stuck_threads(&self) -> usize {
+        self.threads.stuck()
+    }
+
+    /// Waits until the tree can go on no longer: the root's restarts were used up, or too many threads are stuck.
     pub async fn ended(&self) -> End {
-        let mut end = self.end.clone();
-        match end.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or(End::Killed),
-            Err(_) => End::Killed,
+        let (root, overwhelmed) = (self.root_ended(), self.threads.overwhelmed());
+        match select(std::pin::pin!(root), std::pin::pin!(overwhelmed)).await {
+            Either::Left((end, _)) => end,
+            Either::Right(_) => End::Stuck,
         }
     }
 
     /// Stops everything in reverse order of its start, and the threads; tells how the root ended.
     pub async fn stop(self) -> End {
         self.control.ask_for(Request::Stop);
-        let end = self.ended().await;
+        let end = if self.threads.are_lost() { End::Stuck } else { self.root_ended().await };
         stop_threads(self.threads).await;
         end
+    }
+
+    async fn root_ended(&self) -> End {
+        let mut end = self.end.clone();
+        match end.wait_for(Option::is_some).await {
+            Ok(end) => end.clone().unwrap_or(End::Killed),
+            Err(_) => End::Killed,
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::Family;
-use crate::end::End;
 use crate::supervisor::Strategy;
 use crate::supervisor::member::Phase;
 use crate::view::State;
@@ -19,42 +18,45 @@ impl Family {
     /// Stops bystanders one by one from the youngest; once all are down and it is time, all wait for their start.
     pub(super) fn advance_regroup(&mut self) {
         let Some(Regroup { from, until }) = self.regroup else { return };
-        let now = self.surroundings.clock.now();
-        for child in self.children.iter_mut().rev().take_while(|child| child.serial >= from) {
-            match child.phase {
-                Phase::Starting | Phase::Running => return child.begin_stop(now),
-                Phase::Stopping { .. } => return,
-                Phase::Waiting | Phase::Held | Phase::BackingOff { .. } | Phase::Parked | Phase::Ended => {}
-            }
+        let next = self
+            .roster
+            .iter()
+            .rev()
+            .take_while(|child| child.serial >= from)
+            .find(|child| child.phase.is_alive())
+            .map(|child| (child.serial, child.phase));
+        match next {
+            Some((_, Phase::Stopping { .. })) => return,
+            Some((serial, _)) => return self.begin_stop(serial, false),
+            None => {}
         }
-        if now < until {
+        if self.surroundings.clock.now() < until {
             return;
         }
         self.regroup = None;
-        for child in self.children.iter_mut().filter(|child| child.serial >= from) {
-            if matches!(child.phase, Phase::Held | Phase::BackingOff { .. }) {
-                child.phase = Phase::Waiting;
+        let is_due = |phase| matches!(phase, Phase::Held | Phase::BackingOff { .. });
+        let held: Vec<_> = self
+            .roster
+            .iter()
+            .filter(|child| child.serial >= from && is_due(child.phase))
+            .map(|child| child.serial)
+            .collect();
+        for serial in held {
+            self.roster.enter(serial, Phase::Waiting);
+            if let Some(child) = self.roster.get(serial) {
                 child.spec.body.vitals().set_state(State::Waiting);
             }
         }
     }
 
-    /// A bystander is down until the child that began it starts again.
-    pub(super) fn hold(&mut self, place: usize, end: End) {
-        let child = &mut self.children[place];
-        child.phase = Phase::Held;
-        child.running_since = None;
-        child.spec.body.go_down(self.regroup.map(|regroup| regroup.until));
-        if let Some(monitor) = &child.spec.monitor {
-            monitor(&end, false);
-        }
-        child.spec.body.vitals().ended(end, State::BackingOff);
+    /// Whether a restart that is under way has stopped this child, or is about to.
+    pub(super) fn is_bystander(&self, serial: u64) -> bool {
+        self.ending.is_none() && self.regroup.is_some_and(|regroup| serial >= regroup.from)
     }
 
-    pub(super) fn take_along(&mut self, place: usize, until: Instant) {
-        let serial = self.children[place].serial;
+    pub(super) fn take_along(&mut self, serial: u64, until: Instant) {
         let from = match self.spec.strategy {
-            Strategy::OneForOne => return,
+            Strategy::OneForOne | Strategy::Dynamic => return,
             Strategy::OneForAll => 0,
             Strategy::RestForOne => serial,
         };

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use clock::Clock;
 use supervision::{
-    ActorSpec, Backoff, ChildSpec, Failure, Intensity, Life, Limit, Mailbox, Node, Restart, Role, State,
-    Strategy, SupervisorSpec, Tree, WhileDown, actor,
+    ActorSpec, Backoff, ChildSpec, Failure, Intensity, Life, Limit, Mailbox, Node, Pool, Restart, Role,
+    State, SupervisorSpec, Tree, WhileDown, actor,
 };
 
 pub(crate) const WITHIN: Duration = Duration::from_secs(20);
@@ -20,6 +20,8 @@ pub(crate) struct Worker {
     pub(crate) count: u32,
     pub(crate) diary: Diary,
     pub(crate) panics_when_stopped: bool,
+    /// It does not let itself be stopped.
+    pub(crate) clings: bool,
 }
 
 /// What happened, in order, over all generations.
@@ -48,6 +50,7 @@ pub(crate) enum Do {
     PanicInContext,
     Fail(Option<Duration>),
     Stop,
+    Cling,
     NeverAnswer,
 }
 
@@ -61,6 +64,10 @@ impl Actor for Worker {
 
     fn started(&mut self, _: &mut Self::Context) {
         self.diary.write(format!("{} started {:?}", self.life.path(), self.role));
+    }
+
+    fn stopping(&mut self, _: &mut Self::Context) -> Running {
+        if self.clings { Running::Continue } else { Running::Stop }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -92,6 +99,7 @@ impl Handler<Do> for Worker {
                 self.life.fail(Failure { reason: "told to fail".to_owned(), retry_after });
             }
             Do::Stop => context.stop(),
+            Do::Cling => self.clings = true,
             Do::NeverAnswer => return Box::pin(std::future::pending().into_actor(self)),
         }
         Box::pin(std::future::ready(()).into_actor(self))
@@ -157,6 +165,7 @@ impl Plan {
                     count: 0,
                     diary: plan.diary,
                     panics_when_stopped: plan.panics_when_stopped,
+                    clings: false,
                 })
             }
         });
@@ -165,7 +174,7 @@ impl Plan {
 }
 
 pub(crate) fn family(id: &str, limit: Limit, children: Vec<ChildSpec>) -> SupervisorSpec {
-    SupervisorSpec { id: id.to_owned(), strategy: Strategy::OneForOne, limit, max_children: 1000, children }
+    SupervisorSpec { limit, children, ..SupervisorSpec::new(id) }
 }
 
 pub(crate) fn patient() -> Limit {
@@ -173,17 +182,21 @@ pub(crate) fn patient() -> Limit {
 }
 
 pub(crate) async fn tree(clock: &Clock, children: Vec<ChildSpec>) -> Tree {
-    Tree::start(family("root", patient(), children), clock.clone(), 2).await.expect("the children start")
+    Tree::start(family("root", patient(), children), clock.clone(), Pool::new(2))
+        .await
+        .expect("the children start")
 }
 
-/// Waits until the node at `path` is as wished; the suite's own time limit is the test runner's.
+/// Waits until the node at `path` is as wished; a test that waits for what never comes fails.
 pub(crate) async fn until(tree: &Tree, path: &str, wished: impl Fn(Option<&Node>) -> bool) -> Option<Node> {
+    let deadline = Instant::now() + WITHIN;
     loop {
         let view = tree.view();
         let found = view.walk().into_iter().find(|(at, _)| at == path).map(|(_, node)| node);
         if wished(found) {
             return found.cloned();
         }
+        assert!(Instant::now() < deadline, "{path} did not become as wished: {found:?}");
         tokio::task::yield_now().await;
     }
 }

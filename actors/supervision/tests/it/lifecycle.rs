@@ -1,29 +1,29 @@
 //! Who is started again after what, in which order children start and stop, and what their cells hear.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clock::Clock;
 use supervision::{
-    Backoff, Cell, ChildError, ChildSpec, End, Intensity, Limit, Mailbox, Restart, Shutdown, State, Tree,
+    Backoff, Birth, Cell, ChildError, ChildSpec, End, Intensity, Limit, Mailbox, Node, Pool, Restart,
+    Shutdown, State, Strategy, Tree,
 };
 
-use crate::bodies::{Count, Diary, Do, Hold, Plan, WITHIN, Worker, family, is, lives, patient, tree, until};
+use crate::bodies::{Count, Diary, Do, Plan, WITHIN, Worker, family, is, lives, patient, tree, until};
 
 async fn after(restart: Restart, what: Do) -> (State, u64) {
     let clock = Clock::real();
     let (child, worker) = Plan::new("worker", &clock).build();
     let tree = tree(&clock, vec![child.restart(restart)]).await;
     worker.tell(what).unwrap();
-    let node = until(&tree, "root/worker", |node| {
-        node.is_some_and(|node| {
-            node.last_end.is_some() && matches!(node.state, State::Running | State::Ended)
-        })
-    })
-    .await
-    .unwrap();
+    let place = worker.place();
+    let is_over = |_: Option<&Node>| {
+        place.last_end().is_some() && matches!(place.state(), State::Running | State::Ended)
+    };
+    until(&tree, "root/worker", is_over).await;
+    let found = (place.state(), place.generation());
     tree.stop().await;
-    (node.state, node.generation)
+    found
 }
 
 #[actix_rt::test]
@@ -63,9 +63,12 @@ async fn a_child_that_does_not_start_at_first_keeps_the_tree_from_starting_and_s
     bad.bad_starts.store(1, std::sync::atomic::Ordering::SeqCst);
     let (bad, _) = bad.build();
 
-    let end = Tree::start(family("root", patient(), vec![elder, bad]), clock, 1).await.err();
+    let end = Tree::start(family("root", patient(), vec![elder, bad]), clock, Pool::new(1)).await.err();
 
-    assert_eq!(end, Some(End::StartFailed { reason: "told to panic in the factory".to_owned() }));
+    assert_eq!(
+        end,
+        Some(End::StartFailed { reason: "root/bad did not start: told to panic in the factory".to_owned() })
+    );
     assert_eq!(diary.lines(), ["root/elder started Regular", "root/elder stopped"]);
 }
 
@@ -74,18 +77,19 @@ async fn dynamic_children_come_and_go_and_administration_errs_as_in_otp() {
     let clock = Clock::real();
     let mut spec = family("dynamic", patient(), vec![]);
     spec.max_children = 2;
+    spec.strategy = Strategy::Dynamic;
     let (dynamic, handle) = spec.into_child();
     let tree = tree(&clock, vec![dynamic]).await;
     let worker = |id| Plan::new(id, &clock).build();
     let (one, first) = worker("one");
 
-    assert_eq!(handle.start_child(one).await, Ok(()));
+    assert_eq!(handle.start_child(one).await, Ok(Birth::Lives));
     assert_eq!(first.ask(Count, WITHIN).await, Ok((1, 1)));
     assert!(tree.registry().find::<Worker>("root/dynamic/one").is_some());
     assert!(tree.registry().supervisor("root/dynamic").is_some());
     assert!(tree.registry().supervisor("root/dynamic/one").is_none());
     assert_eq!(handle.start_child(worker("one").0).await, Err(ChildError::AlreadyStarted("one".to_owned())));
-    assert_eq!(handle.start_child(worker("two").0).await, Ok(()));
+    assert_eq!(handle.start_child(worker("two").0).await, Ok(Birth::Lives));
     assert_eq!(handle.start_child(worker("three").0).await, Err(ChildError::TooMany(2)));
     assert_eq!(handle.terminate_child("none").await, Err(ChildError::NotFound("none".to_owned())));
     assert_eq!(handle.terminate_child("one").await, Ok(()));
@@ -97,7 +101,7 @@ async fn dynamic_children_come_and_go_and_administration_errs_as_in_otp() {
     let reason = "told to panic in the factory".to_owned();
     let refused = handle.start_child(bad.build().0).await;
     assert_eq!(refused, Err(ChildError::StartFailed(End::StartFailed { reason })));
-    assert_eq!(handle.start_child(worker("three").0).await, Ok(()), "the failed one took no place");
+    assert_eq!(handle.start_child(worker("three").0).await, Ok(Birth::Lives), "the failed one took no place");
     tree.stop().await;
     assert_eq!(handle.terminate_child("two").await, Err(ChildError::Unavailable));
 }
@@ -109,17 +113,16 @@ async fn a_child_that_hangs_in_its_stop_is_killed_after_its_timeout() {
     let (inner, handle) = family("inner", patient(), vec![]).into_child();
     let tree = tree(&clock, vec![inner]).await;
     handle.start_child(child.shutdown(Shutdown::Timeout(Duration::from_secs(5)))).await.unwrap();
-    // Nothing stops an actor whose context waits, but the kill.
-    let (_held_back, held) = tokio::sync::oneshot::channel();
-    worker.ask(Hold(held), WITHIN).await.unwrap();
+    worker.ask(Do::Cling, WITHIN).await.unwrap();
 
     let (stopped, ()) = futures_util::future::join(handle.terminate_child("worker"), async {
-        until(&tree, "root/inner/worker", |node| node.is_none_or(|node| node.state == State::Stopping)).await;
+        until(&tree, "root/inner/worker", is(State::Stopping)).await;
         clock.advance(Duration::from_secs(5));
     })
     .await;
 
     assert_eq!(stopped, Ok(()));
+    assert_eq!(worker.place().last_end(), Some(End::Killed));
     tree.stop().await;
 }
 
@@ -141,7 +144,7 @@ async fn a_killed_child_is_started_again() {
 struct Told(Mutex<Vec<String>>);
 
 impl Cell for Told {
-    fn down(&self, end: &End) {
+    fn down(&self, end: &End, _: Option<Instant>) {
         self.0.lock().unwrap().push(format!("down {}", end.name()));
     }
 

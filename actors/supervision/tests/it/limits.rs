@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clock::Clock;
-use supervision::{AskError, Backoff, End, Intensity, Limit, Restart, State, Tree, WhileDown};
+use supervision::{
+    AskError, AutoShutdown, Backoff, End, Follows, Intensity, Limit, Pool, Restart, State, SupervisorSpec,
+    Tree, WhileDown,
+};
 
 use crate::bodies::{Count, Diary, Do, Plan, WITHIN, family, is, lives, patient, tree, until};
 
@@ -61,7 +64,7 @@ async fn the_worlds_failures_never_use_up_the_intensity() {
     let clock = Clock::real();
     let (child, worker) = Plan::new("worker", &clock).build();
     let strict = Limit::Shared(Intensity { restarts: 0, period: Duration::from_secs(5) });
-    let tree = Tree::start(family("root", strict, vec![child]), clock.clone(), 1).await.unwrap();
+    let tree = Tree::start(family("root", strict, vec![child]), clock.clone(), Pool::new(1)).await.unwrap();
 
     for generation in 1..=20 {
         assert_eq!(worker.ask(Count, WITHIN).await, Ok((generation, 1)));
@@ -77,7 +80,8 @@ async fn past_a_shared_intensity_the_root_gives_up_and_says_over_whom() {
     let (bad, worker) = Plan::new("bad", &clock).build();
     let (good, neighbour) = Plan::new("good", &clock).build();
     let strict = Limit::Shared(Intensity { restarts: 2, period: Duration::from_secs(5) });
-    let tree = Tree::start(family("root", strict, vec![good, bad]), clock.clone(), 1).await.unwrap();
+    let tree =
+        Tree::start(family("root", strict, vec![good, bad]), clock.clone(), Pool::new(1)).await.unwrap();
 
     for _ in 0..3 {
         worker.tell(Do::Panic).unwrap();
@@ -94,11 +98,12 @@ async fn past_its_own_intensity_a_child_is_parked_and_takes_nobody_with_it() {
     let (poison, worker) = Plan::new("poison", &clock).build();
     let (good, neighbour) = Plan::new("good", &clock).build();
     let own = Limit::PerChild(Intensity { restarts: 1, period: Duration::from_secs(5) });
-    let heard: Arc<Mutex<Vec<(String, bool)>>> = Arc::default();
+    let heard: Arc<Mutex<Vec<(String, Follows)>>> = Arc::default();
     let ear = heard.clone();
     let poison =
-        poison.monitor(move |end, was_last| ear.lock().unwrap().push((end.name().to_owned(), was_last)));
-    let tree = Tree::start(family("root", own, vec![poison, good]), clock.clone(), 1).await.unwrap();
+        poison.monitor(move |down| ear.lock().unwrap().push((down.end.name().to_owned(), down.follows)));
+    let tree =
+        Tree::start(family("root", own, vec![poison, good]), clock.clone(), Pool::new(1)).await.unwrap();
 
     worker.tell(Do::Panic).unwrap();
     worker.tell(Do::Panic).unwrap();
@@ -106,7 +111,13 @@ async fn past_its_own_intensity_a_child_is_parked_and_takes_nobody_with_it() {
 
     assert!(matches!(worker.ask(Count, WITHIN).await, Err(AskError::Closed { .. })));
     assert_eq!(neighbour.ask(Count, WITHIN).await, Ok((1, 1)));
-    assert_eq!(*heard.lock().unwrap(), [("panicked".to_owned(), false), ("panicked".to_owned(), true)]);
+    assert_eq!(
+        *heard.lock().unwrap(),
+        [
+            ("panicked".to_owned(), Follows::Restart { after: Duration::ZERO }),
+            ("panicked".to_owned(), Follows::GivenUp)
+        ]
+    );
     tree.stop().await;
 }
 
@@ -116,7 +127,17 @@ async fn given_up_on_a_child_is_started_once_more_to_compensate_with_an_intensit
     let diary = Diary::default();
     let (child, worker) = Plan { diary: diary.clone(), ..Plan::new("saga", &clock) }.build();
     let own = Limit::PerChild(Intensity { restarts: 1, period: Duration::from_secs(5) });
-    let tree = Tree::start(family("root", own, vec![child.compensates()]), clock.clone(), 1).await.unwrap();
+    let tree = Tree::start(
+        family(
+            "root",
+            own,
+            vec![child.compensates(Intensity { restarts: 1, period: Duration::from_secs(5) })],
+        ),
+        clock.clone(),
+        Pool::new(1),
+    )
+    .await
+    .unwrap();
 
     for generation in 2..=4 {
         worker.tell(Do::Panic).unwrap();
@@ -138,7 +159,8 @@ async fn a_significant_child_that_is_done_ends_its_supervisor_and_its_siblings()
     let (main, worker) = Plan::new("main", &clock).build();
     let (aide, _) = Plan { diary: diary.clone(), ..Plan::new("aide", &clock) }.build();
     let children = vec![main.restart(Restart::Transient).significant(), aide];
-    let (group, _) = family("group", patient(), children).into_child();
+    let group = family("group", patient(), children);
+    let (group, _) = SupervisorSpec { auto_shutdown: AutoShutdown::AnySignificant, ..group }.into_child();
     let (parent, handle) = family("parent", patient(), vec![]).into_child();
     let tree = tree(&clock, vec![parent]).await;
     handle.start_child(group.restart(Restart::Transient)).await.unwrap();
@@ -146,7 +168,7 @@ async fn a_significant_child_that_is_done_ends_its_supervisor_and_its_siblings()
     worker.tell(Do::Panic).unwrap();
     until(&tree, "root/parent/group/main", lives(2)).await;
     worker.tell(Do::Stop).unwrap();
-    until(&tree, "root/parent/group", |node| node.is_none()).await;
+    until(&tree, "root/parent/group", is(State::Ended)).await;
 
     assert_eq!(diary.lines().last().unwrap(), "root/parent/group/aide stopped");
     tree.stop().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use supervision::{
-    Backoff, ChildSpec, End, Intensity, Limit, Mailbox, Restart, State, Strategy, SupervisorSpec, Tree,
+    Backoff, ChildSpec, End, Intensity, Limit, Mailbox, Pool, Restart, State, Strategy, SupervisorSpec, Tree,
 };
 
 use crate::bodies::{Count, Diary, Do, Hold, Plan, WITHIN, Worker, family, is, lives, patient, until};
@@ -28,7 +28,7 @@ async fn group(strategy: Strategy, clock: &Clock, change: impl Fn(&str, ChildSpe
         (change(id, child), worker)
     });
     let (children, workers) = built.into_iter().unzip();
-    let tree = Tree::start(spec(strategy, children), clock.clone(), 2).await.unwrap();
+    let tree = Tree::start(spec(strategy, children), clock.clone(), Pool::new(2)).await.unwrap();
     Group { tree, diary, workers }
 }
 
@@ -93,7 +93,7 @@ async fn a_temporary_bystander_does_not_come_back() {
 
     workers[0].tell(Do::Panic).unwrap();
     until(&tree, "root/b", lives(2)).await;
-    until(&tree, "root/c", is(State::Ended)).await;
+    until(&tree, "root/c", |node| node.is_none()).await;
 
     assert!(workers[2].is_closed());
     tree.stop().await;
@@ -127,7 +127,7 @@ async fn a_child_that_fails_to_come_back_takes_the_group_along_again() {
     let second = plan("b");
     let bad_starts = second.bad_starts.clone();
     let (b, _) = second.build();
-    let tree = Tree::start(spec(Strategy::OneForAll, vec![a, b]), clock.clone(), 1).await.unwrap();
+    let tree = Tree::start(spec(Strategy::OneForAll, vec![a, b]), clock.clone(), Pool::new(1)).await.unwrap();
 
     bad_starts.store(2, Ordering::SeqCst);
     worker.tell(Do::Panic).unwrap();
@@ -145,7 +145,7 @@ async fn past_the_intensity_the_group_gives_up_as_one() {
     let (b, _) = Plan::new("b", &clock).build();
     let limit = Limit::Shared(Intensity { restarts: 2, period: Duration::from_secs(5) });
     let spec = SupervisorSpec { strategy: Strategy::OneForAll, ..family("root", limit, vec![a, b]) };
-    let tree = Tree::start(spec, clock, 1).await.unwrap();
+    let tree = Tree::start(spec, clock, Pool::new(1)).await.unwrap();
 
     for generation in 1..=3 {
         until(&tree, "root/b", lives(generation)).await;
@@ -182,7 +182,7 @@ async fn a_bystander_can_be_terminated_while_the_group_is_down() {
     clock.advance(Duration::from_secs(5));
     until(&tree, "root/c", lives(2)).await;
 
-    until(&tree, "root/b", |node| node.is_none()).await;
+    until(&tree, "root/b", is(State::Ended)).await;
     assert!(workers[1].is_closed());
     tree.stop().await;
 }
