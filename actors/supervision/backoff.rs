@@ -20,11 +20,20 @@ impl Backoff {
     pub const NONE: Self =
         Self { min: Duration::ZERO, max: Duration::ZERO, jitter: 0.0, reset_after: Duration::ZERO };
 
-    /// The wait after `failures` ends in a row (the first is 1); `random` is from 0 to 1, `floor` a failure's own hint.
-    pub(crate) fn delay(&self, failures: u32, random: f64, floor: Option<Duration>) -> Duration {
+    /// The wait after `failures` ends in a row (the first is 1); `random` gives from 0 to 1, `floor` is a failure's own hint.
+    pub(crate) fn delay(
+        &self,
+        failures: u32,
+        random: impl FnOnce() -> f64,
+        floor: Option<Duration>,
+    ) -> Duration {
         let doublings = failures.saturating_sub(1).min(30);
         let grown = self.min.saturating_mul(1 << doublings).min(self.max);
-        let jitter = grown.mul_f64((self.jitter * random).clamp(0.0, 1.0));
+        let jitter = if grown.is_zero() || self.jitter == 0.0 {
+            Duration::ZERO
+        } else {
+            grown.mul_f64((self.jitter * random()).clamp(0.0, 1.0))
+        };
         (grown + jitter).max(floor.unwrap_or_default())
     }
 }
@@ -49,15 +58,15 @@ mod tests {
     fn doubles_up_to_its_maximum() {
         let backoff = Backoff { jitter: 0.0, ..Backoff::default() };
         let delays: Vec<_> =
-            [1, 2, 3, 9, 1000].map(|failures| backoff.delay(failures, 0.9, None).as_millis()).into();
+            [1, 2, 3, 9, 1000].map(|failures| backoff.delay(failures, || 0.9, None).as_millis()).into();
         assert_eq!(delays, [50, 100, 200, 10_000, 10_000]);
     }
 
     #[test]
     fn a_hint_is_a_floor_and_jitter_only_adds() {
         let backoff = Backoff::default();
-        assert_eq!(backoff.delay(1, 0.0, Some(Duration::from_secs(7))), Duration::from_secs(7));
-        assert_eq!(backoff.delay(1, 1.0, None), Duration::from_millis(60));
-        assert_eq!(Backoff::NONE.delay(50, 1.0, None), Duration::ZERO);
+        assert_eq!(backoff.delay(1, || 0.0, Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(backoff.delay(1, || 1.0, None), Duration::from_millis(60));
+        assert_eq!(Backoff::NONE.delay(50, || 1.0, None), Duration::ZERO);
     }
 }

@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 
 use crate::backoff::Backoff;
 use crate::cell::Cell;
-use crate::control::Control;
 use crate::end::{Down, End, Failure};
 use crate::intensity::Intensity;
 use crate::life::Life;
@@ -23,7 +22,6 @@ use crate::registry::{Entry, Registry};
 use crate::runner;
 use crate::slot::{Gate, Slot};
 use crate::summons::Summon;
-use crate::supervisor::Handle;
 use crate::threads::{Seat, Seating};
 use crate::vitals::{Monitor, Vitals};
 
@@ -141,21 +139,17 @@ pub(crate) trait Body: Send + Sync {
 
 /// Everything one generation needs to live.
 pub(crate) struct Launch {
-    pub(crate) generation: u64,
+    pub(crate) life: Life,
     pub(crate) role: Role,
     pub(crate) after: Option<End>,
     pub(crate) passivate_after: Option<Duration>,
     /// Children of the same key live on the same thread; without one the path is the key.
     pub(crate) beside: Option<Arc<str>>,
-    pub(crate) control: Arc<Control>,
     pub(crate) report: Report,
-    pub(crate) surroundings: Surroundings,
-    /// Its supervisor; the root has none.
-    pub(crate) parent: Option<Handle>,
+    pub(crate) surroundings: Arc<Surroundings>,
 }
 
 /// What all children of a tree share.
-#[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
@@ -309,15 +303,8 @@ impl Report {
         self.send_now(What::Started);
     }
 
-    pub(crate) async fn ignored(self) {
-        self.last(What::Ignored).await;
-    }
-
-    pub(crate) async fn ended(self, end: End) {
-        self.last(What::Ended(end)).await;
-    }
-
-    async fn last(mut self, what: What) {
+    /// What there is to say at the last.
+    pub(crate) async fn last(mut self, what: What) {
         self.done = true;
         // A supervisor that is gone itself needs no report.
         let _ = self.to.send(self.occurrence(what)).await;
@@ -353,7 +340,7 @@ impl<A: Actor<Context = Context<A>> + Unpin> Body for ActorBody<A> {
     fn launch(&self, launch: Launch) -> Arc<Seat> {
         let slot = self.slot.clone();
         let factory = self.factory.clone();
-        slot.expect(launch.generation);
+        slot.expect(launch.life.generation());
         let key = launch.beside.as_ref().unwrap_or(slot.vitals().path());
         let seat = launch.surroundings.seating.actor(key);
         seat.run(move || {

@@ -1,11 +1,9 @@
 //! How a supervisor reaches one generation of a child: requests that need no queue and cannot be full.
 
 use std::future::poll_fn;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
-
-use futures_util::task::AtomicWaker;
 
 use crate::End;
 
@@ -22,11 +20,10 @@ pub(crate) enum Request {
     Kill,
 }
 
-/// Shared by a generation's runner, its actor's `Life` and its supervisor.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     flags: AtomicU8,
-    waker: AtomicWaker,
+    waker: Mutex<Option<Waker>>,
     verdict: OnceLock<End>,
 }
 
@@ -75,12 +72,19 @@ impl Control {
         self.verdict.get().cloned()
     }
 
+    /// Wakes `waker` at each request from now on.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+        let mut known = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
     }
 
     pub(crate) fn wake(&self) {
-        self.waker.wake();
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Waits until more is asked than `heard`.
@@ -95,6 +99,6 @@ impl Control {
 
     fn raise(&self, flag: u8) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
-        self.waker.wake();
+        self.wake();
     }
 }

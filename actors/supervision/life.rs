@@ -7,18 +7,21 @@ use clock::Clock;
 use futures_util::FutureExt;
 use tokio::task::AbortHandle;
 
-use crate::child::Launch;
 use crate::control::Control;
 use crate::end::{End, Failure, panic_message};
 use crate::place::Place;
 use crate::supervisor::Handle;
 use crate::vitals::Vitals;
 
-/// One generation's handle on its own life.
+/// One generation's handle on its own life. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Life {
-    control: Arc<Control>,
-    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+pub struct Life(Arc<Core>);
+
+/// What a generation, its tasks, its supervisor and those that are linked to it share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    control: Control,
+    tasks: Mutex<Vec<AbortHandle>>,
     place: Place,
     generation: u64,
     clock: Clock,
@@ -26,43 +29,41 @@ pub struct Life {
 }
 
 impl Life {
-    pub(crate) fn new(launch: &Launch, vitals: &Arc<Vitals>) -> Self {
-        Self {
-            control: launch.control.clone(),
-            tasks: Arc::default(),
-            place: Place(vitals.clone()),
-            generation: launch.generation,
-            clock: launch.surroundings.clock.clone(),
-            siblings: launch.parent.clone(),
-        }
+    /// The next life at the place that `vitals` tells of.
+    pub(crate) fn begin(vitals: &Arc<Vitals>, clock: Clock, siblings: Option<Handle>) -> Self {
+        vitals.begin(|generation| {
+            let place = Place(vitals.clone());
+            let (control, tasks) = (Control::default(), Mutex::default());
+            Self(Arc::new(Core { control, tasks, place, generation, clock, siblings }))
+        })
     }
 
     /// Ends this generation as failed by the world. Nothing more of it runs, not even `stopped`.
     pub fn fail(&self, failure: Failure) {
-        self.control.settle(End::Failed(failure));
+        self.0.control.settle(End::Failed(failure));
     }
 
     /// Ends this generation as done.
     pub fn finish(&self) {
-        self.control.settle(End::Normal);
+        self.0.control.settle(End::Normal);
     }
 
     /// Stops this generation to sleep until a message comes; one that waits already starts the next at once.
     pub fn passivate(&self) {
-        self.control.ask_to_sleep();
+        self.0.control.ask_to_sleep();
     }
 
     /// Runs work beside the mailbox, for as long as this generation lives; its panic is the actor's panic.
     ///
     /// Call it on the actor's own thread: in its factory, its lifecycle or a handler.
     pub fn spawn(&self, work: impl Future<Output = ()> + 'static) {
-        let control = self.control.clone();
+        let life = self.clone();
         let task = actix_rt::spawn(async move {
             if let Err(payload) = std::panic::AssertUnwindSafe(work).catch_unwind().await {
-                control.settle(End::Panicked { message: panic_message(payload.as_ref()) });
+                life.control().settle(End::Panicked { message: panic_message(payload.as_ref()) });
             }
         });
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.retain(|task| !task.is_finished());
         tasks.push(task.abort_handle());
     }
@@ -70,60 +71,66 @@ impl Life {
     /// Ties the life that is led at `other` now to this one: whichever ends first ends the other as [`End::Linked`],
     /// unless it ends as normal or to sleep. When nobody lives there, this life ends.
     pub fn link(&self, other: &Place) {
-        match other.0.control() {
-            Some(control) => {
-                other.0.link(other.generation(), &self.control);
-                self.place.0.link(self.generation, &control);
-                // It may have ended between the question and the tie.
-                if !other.0.is_reached_by(&control) {
-                    self.end_with(other);
-                }
-            }
-            None => self.end_with(other),
+        let Some(life) = other.0.life() else { return self.end_with(other) };
+        other.0.link(life.0.generation, &self.0);
+        self.0.place.0.link(self.0.generation, &life.0);
+        // It may have ended between the question and the tie.
+        if !other.0.life().is_some_and(|now| Arc::ptr_eq(&now.0, &life.0)) {
+            self.end_with(other);
         }
     }
 
     fn end_with(&self, other: &Place) {
-        self.control.settle(End::Linked { path: other.path().to_string(), end: Box::new(other.absence()) });
+        self.0.control.settle(End::Linked { path: other.path().to_string(), end: Box::new(other.absence()) });
     }
 
     /// Its place in the tree.
     pub fn place(&self) -> &Place {
-        &self.place
+        &self.0.place
     }
 
     /// Where it lives in the tree, such as `root/storage/writer`.
     pub fn path(&self) -> &str {
-        self.place.0.path()
+        self.0.place.0.path()
     }
 
     /// Which life of the child this is; the first is 1.
     pub fn generation(&self) -> u64 {
-        self.generation
+        self.0.generation
     }
 
     /// Its own supervisor, to start and stop siblings; never await it in a handler, it may be waiting for this child.
     pub fn siblings(&self) -> Option<&Handle> {
-        self.siblings.as_ref()
+        self.0.siblings.as_ref()
     }
 
     /// The tree's clock.
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        &self.0.clock
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.control
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
-        self.place.0.is_suspended()
+        self.0.place.0.is_suspended()
     }
 
     pub(crate) fn has_tasks(&self) -> bool {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.iter().any(|task| !task.is_finished())
     }
 
     pub(crate) fn end_tasks(&self) {
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for task in self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
         }
+    }
+}
+
+impl Core {
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
     }
 }

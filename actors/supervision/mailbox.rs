@@ -1,12 +1,16 @@
 //! The address of a place in the tree: it outlives every generation of the actor that has that place.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use actix::dev::MessageResponse;
 use actix::{Actor, Context, Handler, Message};
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::RecvError;
 
 use crate::Place;
 use crate::slot::{Gate, Loss, Parcel, Slot};
@@ -103,13 +107,19 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let (reply, answer) = oneshot::channel();
+        let clock = self.slot.clock();
+        let deadline = clock.now() + within;
+        let (reply, mut answer) = oneshot::channel();
         let fate = Arc::new(AtomicU8::new(QUEUED));
         let letter = Letter { message: Some(message), reply: Some(reply), fate: Some(fate.clone()) };
         self.slot.post(letter).map_err(|(_, why)| why)?;
 
         let path = || self.slot.path();
-        match self.slot.clock().timeout(within, answer).await {
+        let answered = match at_second_look(&mut answer).await {
+            Some(answered) => Ok(answered),
+            None => clock.deadline(deadline, answer).await,
+        };
+        match answered {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) => Err(match fate.load(Ordering::Acquire) {
                 QUEUED => AskError::Closed { path: path() },
@@ -161,6 +171,22 @@ impl<A: Actor> std::fmt::Debug for Mailbox<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Mailbox")
     }
+}
+
+/// An answer that is there when its asker looks a second time: from a neighbour on the same thread it is, and no timer
+/// needs to be set for it.
+async fn at_second_look<T>(answer: &mut oneshot::Receiver<T>) -> Option<Result<T, RecvError>> {
+    let mut looked = false;
+    poll_fn(|cx| match answer.poll_unpin(cx) {
+        Poll::Ready(answered) => Poll::Ready(Some(answered)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 // === Letter ===

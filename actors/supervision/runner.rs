@@ -1,10 +1,10 @@
 //! One generation of an actor: built by its factory, driven inside a panic guard, fed from its slot's queue.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use actix::dev::ContextFut;
@@ -12,46 +12,47 @@ use actix::{Actor, ActorContext, ActorFuture, ActorState, AsyncContext, Context}
 use futures_util::FutureExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 
-use crate::child::{Factory, Launch, NotStarted, Start};
-use crate::control::{Control, Request};
+use crate::child::{Factory, Launch, NotStarted, Report, Start, What};
+use crate::control::Request;
 use crate::end::{End, panic_message};
 use crate::life::Life;
 use crate::mailbox::Mailbox;
-use crate::slot::{Loss, Slot};
+use crate::slot::{Loss, Parcel, Slot};
 
 /// So many messages are handled in a row before the neighbours on the thread get their turn.
 const TURN: usize = 64;
 
 /// Lives one generation from its factory to its end, and reports both.
-pub(crate) async fn live<A>(slot: Arc<Slot<A>>, factory: Factory<A>, launch: Launch)
+pub(crate) fn live<A>(
+    slot: Arc<Slot<A>>,
+    factory: Factory<A>,
+    launch: Launch,
+) -> impl Future<Output = ()> + use<A>
 where
     A: Actor<Context = Context<A>> + Unpin,
 {
-    let life = Life::new(&launch, slot.vitals());
-    let Launch { generation, role, after, control, report, passivate_after, .. } = launch;
+    let Launch { life, role, after, report, passivate_after, .. } = launch;
     let start = Start { life: life.clone(), mailbox: Mailbox::new(slot.clone()), role, after };
-    let end = match build(&factory, start, &control).await {
-        Err(Unborn::Ignored) => {
-            life.end_tasks();
-            return report.ignored().await;
-        }
-        Err(Unborn::Ended(end)) => end,
-        Ok(_) if !slot.open(generation) => End::Killed,
-        Ok(actor) => {
-            let idleness = passivate_after.map(|after| Idleness::new(after, life.clone(), slot.clone()));
-            let body =
-                Body::new(actor, Pump { slot, control: control.clone(), generation, has_started: false });
-            let mut has_started = false;
-            let end = drive(body, &life, &control, idleness, || {
-                has_started = true;
-                report.started();
-            })
-            .await;
-            if has_started { end } else { premature(end, || report.started()) }
-        }
-    };
-    life.end_tasks();
-    report.ended(end).await;
+    // What building takes is boxed, and what a launch carries stays outside: an idle actor shall be small.
+    let building = build(factory, start, life.clone()).boxed_local();
+    async move {
+        let last = match building.await {
+            Err(Unborn::Ignored) => What::Ignored,
+            Err(Unborn::Ended(end)) => What::Ended(end),
+            Ok(actor) if !slot.open(life.generation()) => {
+                discard(actor);
+                What::Ended(End::Killed)
+            }
+            Ok(actor) => What::Ended(Runner::new(actor, slot, life.clone(), &report, passivate_after).await),
+        };
+        life.end_tasks();
+        report.last(last).await;
+    }
+}
+
+/// Drops what a person wrote: its panic is the last that is heard of it.
+fn discard<T>(what: T) {
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(what)));
 }
 
 /// Why a factory gave no actor.
@@ -61,14 +62,14 @@ enum Unborn {
 }
 
 async fn build<A: Actor<Context = Context<A>>>(
-    factory: &Factory<A>,
+    factory: Factory<A>,
     start: Start<A>,
-    control: &Control,
+    life: Life,
 ) -> Result<A, Unborn> {
     let building = AssertUnwindSafe(async move { factory(start).await }).catch_unwind();
-    let stopped = control.beyond(Request::Live);
+    let stopped = life.control().beyond(Request::Live);
     let failed = |reason| Err(Unborn::Ended(End::StartFailed { reason }));
-    match select(Box::pin(building), std::pin::pin!(stopped)).await {
+    match select(std::pin::pin!(building), std::pin::pin!(stopped)).await {
         Either::Left((Ok(Ok(actor)), _)) => Ok(actor),
         Either::Left((Ok(Err(NotStarted::Ignored)), _)) => Err(Unborn::Ignored),
         Either::Left((Ok(Err(NotStarted::Failed(failure))), _)) => failed(failure.reason),
@@ -78,26 +79,17 @@ async fn build<A: Actor<Context = Context<A>>>(
     }
 }
 
-/// What an end is that came before the start was acknowledged: a failed start, or a start and an end at once.
-fn premature(end: End, on_start: impl FnOnce()) -> End {
-    match end {
-        End::Panicked { message } => End::StartFailed { reason: message },
-        End::Failed(failure) => End::StartFailed { reason: failure.reason },
-        End::Normal | End::Passivated => {
-            on_start();
-            end
-        }
-        End::Shutdown
-        | End::Killed
-        | End::StartFailed { .. }
-        | End::GaveUp { .. }
-        | End::Stuck
-        | End::Linked { .. } => end,
-    }
+/// Drives an actor to its end.
+struct Runner<'a, A: Actor<Context = Context<A>>> {
+    /// Until its end.
+    body: Option<ContextFut<A, Context<A>>>,
+    life: Life,
+    report: &'a Report,
+    idleness: Option<Box<Idleness<A>>>,
+    told: Told,
+    is_registered: bool,
+    has_started: bool,
 }
-
-/// The actor and its context, polled inside a guard.
-struct Body<A: Actor<Context = Context<A>>>(Pin<Box<ContextFut<A, Context<A>>>>);
 
 /// Told to stop: by whom, or not at all.
 #[derive(Clone, Copy, PartialEq)]
@@ -107,85 +99,132 @@ enum Told {
     Sleep,
 }
 
-async fn drive<A>(
-    mut body: Body<A>,
-    life: &Life,
-    control: &Arc<Control>,
-    mut idleness: Option<Idleness<A>>,
-    on_start: impl FnOnce(),
-) -> End
-where
-    A: Actor<Context = Context<A>> + Unpin,
-{
-    let mut on_start = Some(on_start);
-    let mut acknowledge = move || {
-        if let Some(on_start) = on_start.take() {
-            on_start();
-        }
-    };
-    let mut told = Told::No;
-    let end = poll_fn(|cx| {
-        control.register(cx.waker());
-        match control.request() {
-            Request::Kill => return Poll::Ready(End::Killed),
-            Request::Stop if told != Told::Stop => {
-                told = Told::Stop;
-                body.0.as_mut().ctx().stop();
-            }
-            Request::Live if life.is_suspended() => {
-                acknowledge();
-                return control.verdict().map_or(Poll::Pending, Poll::Ready);
-            }
-            Request::Stop | Request::Live => {}
-        }
-        let polled = body.poll(cx);
-        if let Some(end) = control.verdict() {
+impl<'a, A: Actor<Context = Context<A>> + Unpin> Runner<'a, A> {
+    fn new(
+        actor: A,
+        slot: Arc<Slot<A>>,
+        life: Life,
+        report: &'a Report,
+        passivate_after: Option<Duration>,
+    ) -> Self {
+        let idleness =
+            passivate_after.map(|after| Box::new(Idleness::new(after, life.clone(), slot.clone())));
+        let mut context = Context::new();
+        context.spawn(Pump { slot, life: life.clone(), has_started: false });
+        let body = Some(context.into_future(actor));
+        Self { body, life, report, idleness, told: Told::No, is_registered: false, has_started: false }
+    }
+
+    fn poll_body(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
+        let Some(body) = &mut self.body else { return Poll::Pending };
+        let polled = catch_unwind(AssertUnwindSafe(|| body.poll_unpin(cx)));
+        if let Some(end) = self.life.control().verdict() {
             return Poll::Ready(end);
         }
         match polled {
-            Ok(Poll::Pending) => acknowledge(),
-            Ok(Poll::Ready(())) => {
-                return Poll::Ready(match told {
-                    Told::No => End::Normal,
-                    Told::Stop => End::Shutdown,
-                    Told::Sleep => End::Passivated,
-                });
-            }
-            Err(message) => return Poll::Ready(End::Panicked { message }),
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => Poll::Ready(match self.told {
+                Told::No => End::Normal,
+                Told::Stop => End::Shutdown,
+                Told::Sleep => End::Passivated,
+            }),
+            Err(panic) => Poll::Ready(End::Panicked { message: panic_message(panic.as_ref()) }),
         }
-        if told == Told::Sleep && body.0.as_mut().ctx().state() == ActorState::Running {
+    }
+
+    fn acknowledge(&mut self) {
+        if !self.has_started {
+            self.has_started = true;
+            self.report.started();
+        }
+    }
+
+    /// Begins to stop when the actor has had nothing to do, or asked for it.
+    fn consider_sleep(&mut self, cx: &mut TaskContext<'_>) {
+        let Some(body) = &mut self.body else { return };
+        if self.told == Told::Sleep && body.ctx().state() == ActorState::Running {
             // Its `stopping` would not let it sleep.
-            told = Told::No;
+            self.told = Told::No;
         }
-        let is_idle = idleness.as_mut().is_some_and(|idleness| idleness.poll(cx));
-        if (is_idle || control.take_sleep()) && told == Told::No {
-            told = Told::Sleep;
-            body.0.as_mut().ctx().stop();
+        let is_idle = self.idleness.as_mut().is_some_and(|idleness| idleness.poll(cx));
+        if (is_idle || self.life.control().take_sleep()) && self.told == Told::No {
+            self.told = Told::Sleep;
+            body.ctx().stop();
             cx.waker().wake_by_ref();
         }
-        Poll::Pending
-    })
-    .await;
-    body.drop();
-    end
+    }
+
+    fn finish(&mut self, end: End) -> End {
+        self.lay_down();
+        if self.has_started {
+            return end;
+        }
+        // It came before the start was acknowledged: a failed start, or a start and an end at once.
+        match end {
+            End::Panicked { message } => End::StartFailed { reason: message },
+            End::Failed(failure) => End::StartFailed { reason: failure.reason },
+            End::Normal | End::Passivated => {
+                self.acknowledge();
+                end
+            }
+            End::Shutdown
+            | End::Killed
+            | End::StartFailed { .. }
+            | End::GaveUp { .. }
+            | End::Stuck
+            | End::Linked { .. } => end,
+        }
+    }
 }
 
-impl<A: Actor<Context = Context<A>> + Unpin> Body<A> {
-    fn new(actor: A, pump: Pump<A>) -> Self {
-        let mut context = Context::new();
-        context.spawn(pump);
-        Self(Box::pin(context.into_future(actor)))
-    }
-
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Result<Poll<()>, String> {
-        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll_unpin(cx)))
-            .map_err(|panic| panic_message(panic.as_ref()))
-    }
-
-    fn drop(mut self) {
+impl<A: Actor<Context = Context<A>>> Runner<'_, A> {
+    fn lay_down(&mut self) {
+        let Some(mut body) = self.body.take() else { return };
         // A dropped `ContextFut` that is not terminated polls itself once more and would run `stopped` on a broken actor.
-        self.0.as_mut().ctx().terminate();
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(self.0)));
+        body.ctx().terminate();
+        discard(body);
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Runner<'_, A> {
+    fn drop(&mut self) {
+        self.lay_down();
+    }
+}
+
+impl<A: Actor<Context = Context<A>> + Unpin> Future for Runner<'_, A> {
+    type Output = End;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<End> {
+        let this = &mut *self;
+        if !this.is_registered {
+            // It is awaited by a task of its own, whose waker stays the same.
+            this.is_registered = true;
+            this.life.control().register(cx.waker());
+        }
+        match this.life.control().request() {
+            Request::Kill => return Poll::Ready(this.finish(End::Killed)),
+            Request::Stop if this.told != Told::Stop => {
+                this.told = Told::Stop;
+                if let Some(body) = &mut this.body {
+                    body.ctx().stop();
+                }
+            }
+            Request::Live if this.life.is_suspended() => {
+                this.acknowledge();
+                return match this.life.control().verdict() {
+                    Some(end) => Poll::Ready(this.finish(end)),
+                    None => Poll::Pending,
+                };
+            }
+            Request::Stop | Request::Live => {}
+        }
+        if let Poll::Ready(end) = this.poll_body(cx) {
+            return Poll::Ready(this.finish(end));
+        }
+        this.acknowledge();
+        this.consider_sleep(cx);
+        Poll::Pending
     }
 }
 
@@ -204,7 +243,7 @@ impl<A: Actor> Idleness<A> {
         Self { after, life, slot, taken: 0, timer }
     }
 
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> bool {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> bool {
         while self.timer.as_mut().poll(cx).is_ready() {
             self.timer = timer(&self.life, self.after);
             match self.slot.taken_if_empty() {
@@ -225,9 +264,19 @@ fn timer(life: &Life, after: Duration) -> LocalBoxFuture<'static, ()> {
 /// Feeds the slot's queue to the actor, as a future inside its context.
 struct Pump<A: Actor> {
     slot: Arc<Slot<A>>,
-    control: Arc<Control>,
-    generation: u64,
+    life: Life,
     has_started: bool,
+}
+
+/// A letter in its handler's hands: should the handler panic, its sender is told.
+struct Handing<A: Actor>(Box<dyn Parcel<A>>);
+
+impl<A: Actor> Drop for Handing<A> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.mark(Loss::Panicked);
+        }
+    }
 }
 
 impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
@@ -237,7 +286,7 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         mut self: Pin<&mut Self>,
         actor: &mut A,
         context: &mut Context<A>,
-        task: &mut std::task::Context<'_>,
+        task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         if !self.has_started {
             // The start is acknowledged before the first message: what that one breaks is no failed start.
@@ -245,29 +294,16 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
             task.waker().wake_by_ref();
             return Poll::Pending;
         }
+        let (slot, life) = (&self.slot, &self.life);
         for _ in 0..TURN {
             // Control goes before the queue: the runner looks at it before it polls again.
-            if context.waiting() || !self.control.is_quiet() || self.is_suspended() {
+            if context.waiting() || !life.control().is_quiet() || life.is_suspended() {
                 return Poll::Pending;
             }
-            let Some(mut parcel) = self.slot.take(self.generation, task.waker()) else {
-                return Poll::Pending;
-            };
-            let handled = catch_unwind(AssertUnwindSafe(|| parcel.deliver(actor, context)));
-            if let Err(panic) = handled {
-                parcel.mark(Loss::Panicked);
-                self.control.settle(End::Panicked { message: panic_message(panic.as_ref()) });
-                // Out of the context at once: nothing more of a broken actor runs, neither its futures nor `stopped`.
-                resume_unwind(panic);
-            }
+            let Some(parcel) = slot.take(life.generation(), task.waker()) else { return Poll::Pending };
+            Handing(parcel).0.deliver(actor, context);
         }
         task.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-impl<A: Actor> Pump<A> {
-    fn is_suspended(&self) -> bool {
-        self.slot.vitals().is_suspended()
     }
 }

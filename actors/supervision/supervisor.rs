@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use self::family::Family;
 use self::handle::Command;
-use crate::child::{Body, ChildSpec, Launch, Restart, Shutdown};
+use crate::child::{Body, ChildSpec, Launch, Restart, Shutdown, What};
 use crate::end::{End, panic_message};
 use crate::intensity::Intensity;
 use crate::place::Place;
@@ -165,14 +165,14 @@ impl Body for SupervisorBody {
         let seat = launch.surroundings.seating.supervisors().clone();
         seat.run(move || {
             actix_rt::spawn(async move {
-                let Launch { control, report, surroundings, .. } = launch;
+                let Launch { life, report, surroundings, .. } = launch;
                 let end = match spec.fault() {
                     Some(fault) => {
                         let reason = format!("the supervisor {} cannot be: {fault}", vitals.path());
                         End::StartFailed { reason }
                     }
                     None => {
-                        let family = Family::new(vitals, spec, handle, surroundings, control);
+                        let family = Family::new(vitals, spec, handle, surroundings, life);
                         let run = family.run(inbox, || report.started());
                         match AssertUnwindSafe(run).catch_unwind().await {
                             Ok(end) => end,
@@ -180,7 +180,7 @@ impl Body for SupervisorBody {
                         }
                     }
                 };
-                report.ended(end).await;
+                report.last(What::Ended(end)).await;
             });
         });
         seat

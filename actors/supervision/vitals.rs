@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crate::End;
-use crate::control::Control;
 use crate::end::{Down, panic_message};
+use crate::life::{Core, Life};
 use crate::view::{Kind, Node, State};
 
 /// Hears how a generation ended and what follows.
@@ -33,7 +33,7 @@ struct Status {
     state: State,
     generation: u64,
     last_end: Option<End>,
-    control: Option<Arc<Control>>,
+    life: Option<Life>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ struct Listeners {
 /// One side of a link: the other one's life, and which of ours it is bound to.
 struct Link {
     generation: u64,
-    peer: Weak<Control>,
+    peer: Weak<Core>,
 }
 
 /// Reads the length of a queue that may be gone.
@@ -82,7 +82,7 @@ impl std::fmt::Debug for Listeners {
 
 impl Vitals {
     pub(crate) fn new(id: &str, kind: Kind, capacity: usize, queued: QueueLength) -> Self {
-        let status = Status { state: State::Waiting, generation: 0, last_end: None, control: None };
+        let status = Status { state: State::Waiting, generation: 0, last_end: None, life: None };
         Self {
             id: Arc::from(id),
             kind,
@@ -120,8 +120,8 @@ impl Vitals {
 
     pub(crate) fn suspend(&self, suspended: bool) {
         self.suspended.store(suspended, Ordering::Release);
-        if let Some(control) = &self.status().control {
-            control.wake();
+        if let Some(life) = self.life() {
+            life.control().wake();
         }
     }
 
@@ -137,26 +137,23 @@ impl Vitals {
         self.status().last_end.clone()
     }
 
-    pub(crate) fn control(&self) -> Option<Arc<Control>> {
-        self.status().control.clone()
-    }
-
-    /// Whether the life that lives here now is the one that `control` reaches.
-    pub(crate) fn is_reached_by(&self, control: &Arc<Control>) -> bool {
-        self.status().control.as_ref().is_some_and(|own| Arc::ptr_eq(own, control))
+    /// The life that is led here now.
+    pub(crate) fn life(&self) -> Option<Life> {
+        self.status().life.clone()
     }
 
     pub(crate) fn set_state(&self, state: State) {
         self.status().state = state;
     }
 
-    /// Begins the next generation, reached through `control`, and returns its number.
-    pub(crate) fn begin(&self, control: &Arc<Control>) -> u64 {
+    /// Begins the next generation as the life that `lead` makes of its number.
+    pub(crate) fn begin(&self, lead: impl FnOnce(u64) -> Life) -> Life {
         let mut status = self.status();
         status.state = State::Starting;
         status.generation += 1;
-        status.control = Some(control.clone());
-        status.generation
+        let life = lead(status.generation);
+        status.life = Some(life.clone());
+        life
     }
 
     /// The children of a supervisor, by the order of their start.
@@ -205,7 +202,7 @@ impl Vitals {
     }
 
     /// The end of `generation` shall end the life that `peer` reaches.
-    pub(crate) fn link(&self, generation: u64, peer: &Arc<Control>) {
+    pub(crate) fn link(&self, generation: u64, peer: &Arc<Core>) {
         let mut listeners = self.listeners();
         let links = &mut listeners.get_or_insert_default().links;
         links.retain(|link| link.peer.strong_count() > 0);
@@ -219,7 +216,7 @@ impl Vitals {
             let mut status = self.status();
             status.state = state;
             status.last_end = Some(down.end.clone());
-            status.control = None;
+            status.life = None;
         }
         let Some(listeners) = guard.as_mut() else { return };
         let monitors: Vec<_> = listeners.monitors.values().cloned().collect();
@@ -230,7 +227,8 @@ impl Vitals {
         drop(guard);
 
         for peer in ended.iter().filter(|_| down.end.travels()).filter_map(|link| link.peer.upgrade()) {
-            peer.settle(End::Linked { path: down.path.to_string(), end: Box::new(down.end.clone()) });
+            peer.control()
+                .settle(End::Linked { path: down.path.to_string(), end: Box::new(down.end.clone()) });
         }
         for monitor in monitors {
             tell(&monitor, down);

@@ -22,13 +22,16 @@ use super::roster::Roster;
 use super::{Strategy, SupervisorSpec};
 use crate::cell::Cell;
 use crate::child::{ChildSpec, Launch, Occurrence, Report, Surroundings, What};
-use crate::control::{Control, Request};
+use crate::control::Request;
 use crate::end::{End, panic_message};
 use crate::intensity::Window;
+use crate::life::Life;
 use crate::summons::Summons;
 use crate::view::State;
 use crate::vitals::Vitals;
 
+/// So many words of children are heard in a row.
+const TURN: usize = 64;
 /// Late words of children that were left behind.
 const LEFT_BEHIND: usize = 64;
 
@@ -37,9 +40,9 @@ pub(super) struct Family {
     own: Arc<Vitals>,
     spec: Arc<SupervisorSpec>,
     handle: Handle,
-    surroundings: Surroundings,
-    control: Arc<Control>,
-    /// What of `control` is done already.
+    surroundings: Arc<Surroundings>,
+    life: Life,
+    /// What of `life` was asked for and is done already.
     heard: Request,
     roster: Roster,
     window: Window,
@@ -59,7 +62,7 @@ pub(super) struct Family {
 impl Drop for Family {
     fn drop(&mut self) {
         for child in self.roster.iter() {
-            child.control.ask_for(Request::Kill);
+            child.ask_for(Request::Kill);
         }
     }
 }
@@ -69,8 +72,8 @@ impl Family {
         own: Arc<Vitals>,
         spec: Arc<SupervisorSpec>,
         handle: Handle,
-        surroundings: Surroundings,
-        control: Arc<Control>,
+        surroundings: Arc<Surroundings>,
+        life: Life,
     ) -> Self {
         // What a life that was cut off left behind is shown no longer.
         own.children().clear();
@@ -82,7 +85,7 @@ impl Family {
             spec,
             handle,
             surroundings,
-            control,
+            life,
             heard: Request::Live,
             roster: Roster::default(),
             window: Window::default(),
@@ -110,8 +113,8 @@ impl Family {
     ) -> End {
         let mut inbox = inbox.lock().await;
         let mut on_start = Some(on_start);
-        let (control, clock, summons) =
-            (self.control.clone(), self.surroundings.clock.clone(), self.summons.clone());
+        let (life, clock, summons) =
+            (self.life.clone(), self.surroundings.clock.clone(), self.summons.clone());
         loop {
             self.settle_due();
             if let Some(end) = self.step() {
@@ -126,8 +129,11 @@ impl Family {
             let wake = self.next_wake();
             tokio::select! {
                 biased;
-                request = control.beyond(self.heard) => self.end_by(request),
-                Some(occurrence) = self.occurrences.recv() => self.on_occurrence(occurrence),
+                request = life.control().beyond(self.heard) => self.end_by(request),
+                Some(occurrence) = self.occurrences.recv() => {
+                    self.on_occurrence(occurrence);
+                    self.catch_up();
+                }
                 called = summons.next() => self.wake(called),
                 Ok(()) = self.alarm.changed() => self.leave_stuck(),
                 Some(command) = inbox.recv() => self.on_command(command),
@@ -165,21 +171,29 @@ impl Family {
         let Some(child) = self.roster.get_mut(serial) else { return };
         let vitals = child.spec.body.vitals();
         let after = vitals.last_end();
-        child.control = Arc::default();
-        let generation = vitals.begin(&child.control);
+        let clock = self.surroundings.clock.clone();
+        let life = Life::begin(vitals, clock, Some(self.handle.clone()));
+        child.life = Some(life.clone());
+        let generation = life.generation();
         let report = Report { child: serial, generation, to: self.reports.clone(), done: false };
         let seat = child.spec.body.launch(Launch {
-            generation,
+            life,
             role: child.role,
             after,
             passivate_after: child.spec.passivate_after,
             beside: child.spec.beside.clone(),
-            control: child.control.clone(),
             report,
             surroundings: self.surroundings.clone(),
-            parent: Some(self.handle.clone()),
         });
         child.seat = Some(seat);
+    }
+
+    /// What has come meanwhile is one turn: after it the family looks once at what is due and who starts next.
+    fn catch_up(&mut self) {
+        for _ in 0..TURN {
+            let Ok(occurrence) = self.occurrences.try_recv() else { return };
+            self.on_occurrence(occurrence);
+        }
     }
 
     fn on_occurrence(&mut self, occurrence: Occurrence) {
@@ -241,7 +255,7 @@ impl Family {
     fn leave_behind(&mut self, serial: u64) {
         let Some(child) = self.roster.get(serial) else { return };
         error!(child.path = %child.spec.body.vitals().path(), "stuck, left behind");
-        child.control.ask_for(Request::Kill);
+        child.ask_for(Request::Kill);
         self.on_ended(serial, End::Stuck);
     }
 

@@ -8,9 +8,10 @@ use tracing::{error, info, warn};
 use super::Limit;
 use super::handle::{Birth, ChildInfo, Reply};
 use crate::child::{ChildSpec, Restart, Role, Shutdown};
-use crate::control::{Control, Request};
+use crate::control::Request;
 use crate::end::{End, Follows};
 use crate::intensity::{Intensity, Window};
+use crate::life::Life;
 use crate::threads::Seat;
 
 /// How long a killed child has to be gone; then its thread is held to be stuck and it is left behind.
@@ -20,7 +21,8 @@ pub(super) const KILL_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Child {
     pub(super) serial: u64,
     pub(super) spec: ChildSpec,
-    pub(super) control: Arc<Control>,
+    /// The life it leads, or led last.
+    pub(super) life: Option<Life>,
     pub(super) seat: Option<Arc<Seat>>,
     pub(super) phase: Phase,
     pub(super) role: Role,
@@ -85,7 +87,7 @@ impl Child {
     pub(super) fn new(serial: u64, spec: ChildSpec, added: bool) -> Self {
         Self {
             serial,
-            control: Arc::default(),
+            life: None,
             seat: None,
             phase: Phase::Ended,
             role: Role::Regular,
@@ -100,6 +102,12 @@ impl Child {
         }
     }
 
+    pub(super) fn ask_for(&self, request: Request) {
+        if let Some(life) = &self.life {
+            life.control().ask_for(request);
+        }
+    }
+
     /// Asks it to stop by its own rule, or kills it, and says in which phase that leaves it.
     pub(super) fn begin_stop(&self, kill: bool, now: Instant) -> Phase {
         let (request, deadline) = match self.spec.shutdown {
@@ -108,7 +116,7 @@ impl Child {
             Shutdown::Timeout(timeout) => (Request::Stop, Some(now + timeout)),
             Shutdown::Infinity => (Request::Stop, None),
         };
-        self.control.ask_for(request);
+        self.ask_for(request);
         Phase::Stopping { deadline, killed: request == Request::Kill }
     }
 
@@ -132,7 +140,7 @@ impl Child {
             return if may_compensate { Follows::Compensation } else { Follows::GivenUp };
         }
         let hint = if let End::Failed(failure) = end { failure.retry_after } else { None };
-        Follows::Restart { after: self.spec.backoff.delay(self.failures, random_unit(), hint) }
+        Follows::Restart { after: self.spec.backoff.delay(self.failures, random_unit, hint) }
     }
 
     fn exceeds(&mut self, limit: Limit, shared: &mut Window, now: Instant) -> bool {

@@ -8,8 +8,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Handle, SupervisorSpec};
 use crate::child::{Body, Launch, Occurrence, Report, Role, Surroundings, What};
-use crate::control::{Control, Request};
+use crate::control::Request;
 use crate::end::{Down, End, Follows};
+use crate::life::Life;
 use crate::place::Place;
 use crate::registry::Registry;
 use crate::threads::{Pool, Threads};
@@ -19,7 +20,7 @@ use crate::view::{Node, State};
 pub struct Tree {
     root: Arc<dyn Body>,
     handle: Handle,
-    control: Arc<Control>,
+    life: Life,
     registry: Registry,
     end: watch::Receiver<Option<End>>,
     threads: Threads,
@@ -34,26 +35,22 @@ impl Tree {
         let registry = Registry::default();
         let (child, handle) = spec.into_child();
         let root = child.body.clone();
-        let control = Arc::new(Control::default());
         let (to, mut reports) = mpsc::channel(4);
         let (announce, end) = watch::channel(None);
 
         registry.enter(root.vitals().path().clone(), child.entry());
-        let generation = root.vitals().begin(&control);
+        let life = Life::begin(root.vitals(), clock.clone(), None);
+        let generation = life.generation();
+        let surroundings =
+            Surroundings { clock, registry: registry.clone(), seating: threads.seating().clone() };
         root.launch(Launch {
-            generation,
+            life: life.clone(),
             role: Role::Regular,
             after: None,
             passivate_after: None,
             beside: None,
-            control: control.clone(),
             report: Report { child: 0, generation, to, done: false },
-            surroundings: Surroundings {
-                clock,
-                registry: registry.clone(),
-                seating: threads.seating().clone(),
-            },
-            parent: None,
+            surroundings: Arc::new(surroundings),
         });
 
         match reports.recv().await.map(|Occurrence { what, .. }| what) {
@@ -78,7 +75,7 @@ impl Tree {
             body.close(&places);
             announce.send_replace(Some(end));
         });
-        Ok(Self { root, handle, control, registry, end, threads })
+        Ok(Self { root, handle, life, registry, end, threads })
     }
 
     /// Reaches the root supervisor.
@@ -123,7 +120,7 @@ impl Tree {
 
     /// Stops everything in reverse order of its start, and the threads; tells how the root ended.
     pub async fn stop(self) -> End {
-        self.control.ask_for(Request::Stop);
+        self.life.control().ask_for(Request::Stop);
         let end = if self.threads.are_lost() { End::Stuck } else { self.root_ended().await };
         stop_threads(self.threads).await;
         end

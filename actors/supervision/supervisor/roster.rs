@@ -10,7 +10,8 @@ use crate::child::ChildSpec;
 /// The children. Each look-up and each change takes logarithmic time: a supervisor may have a hundred thousand.
 #[derive(Default)]
 pub(super) struct Roster {
-    children: BTreeMap<u64, Child>,
+    /// Boxed: a node of the map is half empty when its keys only ever grow.
+    children: BTreeMap<u64, Box<Child>>,
     serials: HashMap<Arc<str>, u64>,
     due: BTreeSet<(Instant, u64)>,
     waiting: BTreeSet<u64>,
@@ -25,7 +26,7 @@ impl Roster {
         self.last_serial += 1;
         let serial = self.last_serial;
         self.serials.insert(spec.body.vitals().id().clone(), serial);
-        self.children.insert(serial, Child::new(serial, spec, added));
+        self.children.insert(serial, Box::new(Child::new(serial, spec, added)));
         serial
     }
 
@@ -38,11 +39,11 @@ impl Roster {
     }
 
     pub(super) fn get(&self, serial: u64) -> Option<&Child> {
-        self.children.get(&serial)
+        self.children.get(&serial).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, serial: u64) -> Option<&mut Child> {
-        self.children.get_mut(&serial)
+        self.children.get_mut(&serial).map(Box::as_mut)
     }
 
     pub(super) fn serial_of(&self, id: &str) -> Option<u64> {
@@ -51,11 +52,11 @@ impl Roster {
 
     /// The eldest first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Child> {
-        self.children.values()
+        self.children.values().map(Box::as_ref)
     }
 
     pub(super) fn youngest(&self) -> Option<&Child> {
-        self.children.values().next_back()
+        self.children.values().next_back().map(Box::as_ref)
     }
 
     pub(super) fn serials(&self) -> Vec<u64> {
@@ -85,7 +86,7 @@ impl Roster {
         self.enter(serial, Phase::Ended);
         let child = self.children.remove(&serial)?;
         self.serials.remove(child.spec.body.vitals().id());
-        Some(child)
+        Some(*child)
     }
 
     /// The eldest that waits for its turn, unless an elder one is still starting; it is taken to be started now.

@@ -26,7 +26,7 @@ impl Family {
             }
             Command::Kill(id, reply) => {
                 let child = self.known(&id);
-                answer(reply, child.map(|child| child.control.ask_for(Request::Kill)));
+                answer(reply, child.map(|child| child.ask_for(Request::Kill)));
             }
             Command::Suspend(id, suspended, reply) => {
                 let done = self.known(&id).and_then(|child| suspend(child, suspended));

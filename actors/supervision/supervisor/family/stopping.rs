@@ -69,7 +69,7 @@ impl Family {
     /// Its time to stop is over.
     pub(super) fn kill(&mut self, serial: u64, now: Instant) {
         let Some(child) = self.roster.get(serial) else { return };
-        child.control.ask_for(Request::Kill);
+        child.ask_for(Request::Kill);
         self.roster.enter(serial, Phase::Stopping { deadline: Some(now + KILL_GRACE), killed: true });
     }
 

@@ -1,10 +1,12 @@
 //! Queues are bounded, a message that is not taken comes back, and nobody starves a neighbour.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
 use clock::Clock;
-use supervision::{ActorSpec, AskError, Mailbox, Start, WhileDown, actor};
+use supervision::{ActorSpec, AskError, Mailbox, Node, Start, WhileDown, actor};
 
 use crate::bodies::{Count, Do, Hold, Plan, WITHIN, tree, until};
 
@@ -16,12 +18,20 @@ async fn ten_thousand_asks_from_cloned_mailboxes_never_exceed_the_bound() {
     let (release, held) = tokio::sync::oneshot::channel();
     worker.ask(Hold(held), WITHIN).await.unwrap();
 
+    let refused = Arc::new(AtomicUsize::new(0));
     let asks = (0..10_000).map(|_| {
-        let worker = worker.clone();
-        async move { worker.ask(Count, WITHIN).await }
+        let (worker, refused) = (worker.clone(), refused.clone());
+        async move {
+            let answer = worker.ask(Count, WITHIN).await;
+            refused.fetch_add(usize::from(answer.is_err()), Ordering::SeqCst);
+            answer
+        }
     });
     let (answers, ()) = futures_util::future::join(futures_util::future::join_all(asks), async {
-        until(&tree, "root/worker", |node| node.is_some_and(|node| node.queued == 100)).await;
+        let all_have_asked = |node: Option<&Node>| {
+            node.is_some_and(|node| node.queued == 100) && refused.load(Ordering::SeqCst) == 9_900
+        };
+        until(&tree, "root/worker", all_have_asked).await;
         drop(release);
     })
     .await;
