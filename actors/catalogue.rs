@@ -6,11 +6,10 @@
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message};
-use arc_swap::ArcSwap;
-use supervision::{ActorSpec, ChildSpec, Mailbox, Start, WhileDown, actor};
+use supervision::{ActorSpec, ChildSpec, Mailbox, Snapshot, Start, WhileDown, actor};
 
 /// The templates in force.
-pub type Templates = Arc<ArcSwap<prompts::Catalogue>>;
+pub type Templates = Arc<Snapshot<prompts::Catalogue>>;
 
 /// The actor of the catalogue.
 pub struct Catalogue {
@@ -31,16 +30,16 @@ impl Catalogue {
             while_down: WhileDown::Keep,
             clock: clock.clone(),
         };
-        let templates: Templates = Arc::new(ArcSwap::from_pointee(prompts::Catalogue::embedded()));
+        let templates: Templates = Arc::new(Snapshot::new(prompts::Catalogue::embedded()));
         let cell = templates.clone();
         let (child, mailbox) = actor(spec, move |_: Start<Self>| {
             let templates = cell.clone();
             async move {
-                templates.store(Arc::new(prompts::Catalogue::embedded()));
+                templates.publish(prompts::Catalogue::embedded());
                 Ok(Self { templates })
             }
         });
-        (child, mailbox, templates)
+        (child.cell(templates.clone()), mailbox, templates)
     }
 }
 

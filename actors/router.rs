@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
-use arc_swap::ArcSwap;
 use chat::Usage;
 use gateway::{End, Outcome, Routes};
-use supervision::{ActorSpec, ChildSpec, Mailbox, Start, WhileDown, actor};
+use supervision::{ActorSpec, ChildSpec, Mailbox, Snapshot, Start, WhileDown, actor};
 use tracing::{error, warn};
 use units::{DeploymentId, ProviderId};
 
@@ -22,7 +21,7 @@ use crate::writer::Pen;
 
 /// The actor of the router.
 pub struct Router {
-    routes: Arc<ArcSwap<Routes>>,
+    routes: Arc<Snapshot<Routes>>,
 }
 
 /// Who would answer for a role now, best first; or why nobody would.
@@ -43,22 +42,27 @@ pub(crate) struct Reports {
 }
 
 impl Router {
-    /// The router as a child, publishing `routes` into their cell at each start.
-    pub(crate) fn child(routes: &Arc<ArcSwap<Routes>>, clock: &clock::Clock) -> (ChildSpec, Mailbox<Self>) {
+    /// The router as a child, and its cell, into which it publishes `routes` at each start.
+    pub(crate) fn child(
+        routes: Routes,
+        clock: &clock::Clock,
+    ) -> (ChildSpec, Mailbox<Self>, Arc<Snapshot<Routes>>) {
         let spec = ActorSpec {
             id: "router".to_owned(),
             capacity: 16,
             while_down: WhileDown::Keep,
             clock: clock.clone(),
         };
-        let (cell, table) = (routes.clone(), routes.load_full());
-        actor(spec, move |_: Start<Self>| {
-            let (routes, table) = (cell.clone(), table.clone());
+        let cell = Arc::new(Snapshot::new(routes));
+        let (published, table) = (cell.clone(), cell.load_full());
+        let (child, mailbox) = actor(spec, move |_: Start<Self>| {
+            let (routes, table) = (published.clone(), table.clone());
             async move {
-                routes.store(table);
+                routes.publish(table);
                 Ok(Self { routes })
             }
-        })
+        });
+        (child.cell(cell.clone()), mailbox, cell)
     }
 }
 

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use cells::{Breaker, Load};
 use clock::Clock;
 use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
 use supervision::{
-    AskError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Strategy, SupervisorSpec, Tree,
+    AskError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy, SupervisorSpec,
+    Tree,
 };
 use units::{DeploymentId, ModelName, ProviderId};
 
@@ -138,7 +138,7 @@ pub struct Doors {
     /// Follows workflows.
     pub pulses: Pulses,
     /// The routes in force.
-    pub routes: Arc<ArcSwap<Routes>>,
+    pub routes: Arc<Snapshot<Routes>>,
     /// Workspaces and their journals.
     pub workbench: Workbench,
     /// Finds mailboxes and supervisors by their paths.
@@ -190,8 +190,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (metrics, scraped) = Metrics::child(&families, &clock);
     let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
     let Providers { branch, routes, mailboxes } = providers(table, blueprint.providers, &families, &clock)?;
-    let routes = Arc::new(ArcSwap::from_pointee(routes));
-    let (router, _) = Router::child(&routes, &clock);
+    let (router, _, routes) = Router::child(routes, &clock);
     let (catalogue, _, templates) = Catalogue::child(&clock);
     let (workflows, supervisor) = SupervisorSpec {
         strategy: Strategy::Dynamic,
@@ -209,7 +208,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         clock: clock.clone(),
     };
     let gateway = Gateway {
-        routes: routes.clone(),
+        routes: routes.shared(),
         client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
         clock: clock.clone(),
         report: Arc::new(reports),

@@ -29,14 +29,14 @@ pub trait Cell: Send + Sync + 'static {
 /// Its rule while its actor is down: the last value published still stands; [`Snapshot::is_tended`] tells that it may age.
 #[derive(Debug)]
 pub struct Snapshot<T> {
-    value: ArcSwap<T>,
+    value: Arc<ArcSwap<T>>,
     tended: AtomicBool,
 }
 
 impl<T> Snapshot<T> {
     /// A cell that holds `value` before its actor has published anything.
     pub fn new(value: T) -> Self {
-        Self { value: ArcSwap::from_pointee(value), tended: AtomicBool::new(false) }
+        Self { value: Arc::new(ArcSwap::from_pointee(value)), tended: AtomicBool::new(false) }
     }
 
     /// The value in force, for a moment; do not hold it over an await.
@@ -47,6 +47,11 @@ impl<T> Snapshot<T> {
     /// The value in force, to keep.
     pub fn load_full(&self) -> Arc<T> {
         self.value.load_full()
+    }
+
+    /// The bare value, for readers that know nothing of supervision.
+    pub fn shared(&self) -> Arc<ArcSwap<T>> {
+        self.value.clone()
     }
 
     /// Puts `value` in force for all readers from now on.
