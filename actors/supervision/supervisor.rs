@@ -24,7 +24,7 @@ use crate::place::Place;
 use crate::registry::Registry;
 use crate::summons::Summon;
 use crate::threads::Seat;
-use crate::view::Kind;
+use crate::view::{Kind, State};
 use crate::vitals::{NoQueue, QueueLength, Queued, Vitals};
 
 pub use handle::{Birth, ChildError, ChildInfo, Counts, Handle};
@@ -198,6 +198,7 @@ impl Body for SupervisorBody {
 
     fn close(&self, registry: &Registry) {
         for child in &self.spec.children {
+            child.body.vitals().set_state(State::Ended);
             child.body.close(registry);
         }
         registry.leave(self.vitals.path());

@@ -43,6 +43,8 @@ pub struct Heartbeat {
 pub(crate) struct Seat {
     handle: ArbiterHandle,
     stuck: AtomicBool,
+    /// Somebody there did not let himself be killed: nobody waits for that thread.
+    mistrusted: AtomicBool,
 }
 
 /// Where a tree's tasks can be put; cheap to clone.
@@ -107,12 +109,20 @@ impl Default for Heartbeat {
 
 impl Seat {
     fn new(arbiter: &Arbiter) -> Arc<Self> {
-        Arc::new(Self { handle: arbiter.handle(), stuck: AtomicBool::new(false) })
+        Arc::new(Self {
+            handle: arbiter.handle(),
+            stuck: AtomicBool::new(false),
+            mistrusted: AtomicBool::new(false),
+        })
     }
 
     /// Runs `work` there; a thread that is gone drops it.
     pub(crate) fn run(&self, work: impl FnOnce() + Send + 'static) {
         self.handle.spawn_fn(work);
+    }
+
+    pub(crate) fn mistrust(&self) {
+        self.mistrusted.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_stuck(&self) -> bool {
@@ -199,7 +209,7 @@ impl Threads {
         self.watchdog.abort();
         for (seat, arbiter) in lock(&self.arbiters).drain(..) {
             arbiter.stop();
-            if !seat.is_stuck() {
+            if !seat.is_stuck() && !seat.mistrusted.load(Ordering::Acquire) {
                 // A thread that panicked outside every guard has nothing more to say.
                 let _ = arbiter.join();
             }

@@ -256,6 +256,9 @@ impl Family {
         let Some(child) = self.roster.get(serial) else { return };
         error!(child.path = %child.spec.body.vitals().path(), "stuck, left behind");
         child.ask_for(Request::Kill);
+        if let Some(seat) = &child.seat {
+            seat.mistrust();
+        }
         self.on_ended(serial, End::Stuck);
     }
 

@@ -13,9 +13,10 @@ use crate::end::{End, Follows};
 use crate::intensity::{Intensity, Window};
 use crate::life::Life;
 use crate::threads::Seat;
+use crate::view::Kind;
 
-/// How long a killed child has to be gone; then its thread is held to be stuck and it is left behind.
-pub(super) const KILL_GRACE: Duration = Duration::from_secs(2);
+/// How long a killed actor has to be gone; then its thread is held to be stuck and it is left behind.
+const KILL_GRACE: Duration = Duration::from_secs(2);
 
 /// A child and where it is in its life.
 pub(super) struct Child {
@@ -77,6 +78,11 @@ impl Phase {
         matches!(self, Self::Starting | Self::Running | Self::Stopping { .. })
     }
 
+    /// It lives: its start was acknowledged.
+    pub(super) fn is_active(self) -> bool {
+        matches!(self, Self::Running | Self::Stopping { .. })
+    }
+
     /// It will be started again without being asked.
     pub(super) fn is_restarting(self) -> bool {
         matches!(self, Self::Waiting | Self::Held | Self::BackingOff { .. })
@@ -111,13 +117,21 @@ impl Child {
     /// Asks it to stop by its own rule, or kills it, and says in which phase that leaves it.
     pub(super) fn begin_stop(&self, kill: bool, now: Instant) -> Phase {
         let (request, deadline) = match self.spec.shutdown {
-            _ if kill => (Request::Kill, Some(now + KILL_GRACE)),
-            Shutdown::Kill => (Request::Kill, Some(now + KILL_GRACE)),
+            _ if kill => (Request::Kill, self.gone_by(now)),
+            Shutdown::Kill => (Request::Kill, self.gone_by(now)),
             Shutdown::Timeout(timeout) => (Request::Stop, Some(now + timeout)),
             Shutdown::Infinity => (Request::Stop, None),
         };
         self.ask_for(request);
         Phase::Stopping { deadline, killed: request == Request::Kill }
+    }
+
+    /// When it has to be gone once it was killed; a supervisor first sees its own children off, each in its time.
+    pub(super) fn gone_by(&self, now: Instant) -> Option<Instant> {
+        match self.spec.body.vitals().kind() {
+            Kind::Actor => Some(now + KILL_GRACE),
+            Kind::Supervisor => None,
+        }
     }
 
     /// What its restart rule and the intensity make of an end that came by itself.

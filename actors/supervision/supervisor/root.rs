@@ -56,6 +56,7 @@ impl Tree {
         match reports.recv().await.map(|Occurrence { what, .. }| what) {
             Some(What::Started) => {}
             Some(What::Ended(end)) => {
+                root.close(&registry);
                 stop_threads(threads).await;
                 return Err(end);
             }

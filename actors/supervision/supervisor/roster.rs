@@ -97,6 +97,11 @@ impl Roster {
         self.waiting.first().copied()
     }
 
+    /// Those that wait for their turn, from this serial on.
+    pub(super) fn waiting_from(&self, serial: u64) -> Vec<u64> {
+        self.waiting.range(serial..).copied().collect()
+    }
+
     pub(super) fn starts_in_order(&mut self, serial: u64) {
         self.under_way = Some(serial);
     }

@@ -3,6 +3,7 @@
 use super::Family;
 use crate::child::ChildSpec;
 use crate::control::Request;
+use crate::end::End;
 use crate::supervisor::handle::{Birth, ChildError, Command, Counts, Reply};
 use crate::supervisor::member::{Child, Phase};
 use crate::view::{Kind, State};
@@ -78,7 +79,15 @@ impl Family {
             child.on_start = Some(reply);
             child.forget_failures();
         }
-        self.launch(serial);
+        if self.is_bystander(serial) {
+            // A restart that is under way would stop it at once: it starts with the others.
+            self.roster.enter(serial, Phase::Held);
+            if let Some(child) = self.roster.get(serial) {
+                child.spec.body.vitals().set_state(State::BackingOff);
+            }
+        } else {
+            self.launch(serial);
+        }
     }
 
     fn terminate(&mut self, serial: u64, reply: Reply<()>) {
@@ -94,8 +103,12 @@ impl Family {
             | Phase::Parked
             | Phase::Ended => {
                 child.spec.body.vitals().set_state(State::Ended);
+                if let Some(reply) = child.on_start.take() {
+                    answer(reply, Err(ChildError::StartFailed(End::Shutdown)));
+                }
                 self.roster.enter(serial, Phase::Ended);
                 self.retire(serial, false);
+                self.release();
             }
         }
     }
@@ -109,7 +122,7 @@ impl Family {
     fn count(&self) -> Counts {
         let mut counts = Counts { specs: self.roster.len(), ..Counts::default() };
         for child in self.roster.iter() {
-            counts.active += usize::from(child.phase.is_alive());
+            counts.active += usize::from(child.phase.is_active());
             match child.spec.body.vitals().kind() {
                 Kind::Actor => counts.workers += 1,
                 Kind::Supervisor => counts.supervisors += 1,
@@ -135,10 +148,10 @@ impl Family {
         let child = self.known(id)?;
         match child.phase {
             Phase::Parked | Phase::Ended => Ok(child.serial),
-            Phase::Waiting | Phase::Held | Phase::BackingOff { .. } => {
+            Phase::Waiting | Phase::Starting | Phase::Held | Phase::BackingOff { .. } => {
                 Err(ChildError::Restarting(id.to_owned()))
             }
-            Phase::Starting | Phase::Running | Phase::Asleep | Phase::Stopping { .. } => {
+            Phase::Running | Phase::Asleep | Phase::Stopping { .. } => {
                 Err(ChildError::Running(id.to_owned()))
             }
         }

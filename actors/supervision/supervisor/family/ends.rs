@@ -133,22 +133,23 @@ impl Family {
         let did_not_start = matches!(end, End::StartFailed { .. });
         let is_significant = child.spec.significant && !child.newborn;
         let was_first_start = self.is_starting && !child.added;
-        if let Some(reply) = child.on_start.take() {
-            let _ = reply.send(Err(ChildError::StartFailed(end.clone())));
-        }
+        let reply = child.on_start.take();
         if is_ending {
-            return self.forget(serial);
-        }
-        if was_first_start && did_not_start && by_itself {
+            self.forget(serial);
+        } else if was_first_start && did_not_start && by_itself {
             let path = child.spec.body.vitals().path();
             let why = if let End::StartFailed { reason } = &end { reason.as_str() } else { end.name() };
             self.ending = Some(End::StartFailed { reason: format!("{path} did not start: {why}") });
-            return;
+        } else {
+            let newborn_failed = child.newborn && did_not_start;
+            self.retire(serial, newborn_failed);
+            if is_significant && by_itself {
+                self.consider_shutdown();
+            }
         }
-        let newborn_failed = child.newborn && did_not_start;
-        self.retire(serial, newborn_failed);
-        if is_significant && by_itself {
-            self.consider_shutdown();
+        // Only now: who is told of the failure finds the child gone.
+        if let Some(reply) = reply {
+            let _ = reply.send(Err(ChildError::StartFailed(end)));
         }
     }
 
@@ -186,15 +187,17 @@ impl Family {
     pub(super) fn on_ignored(&mut self, serial: u64) {
         let is_dynamic = self.is_dynamic();
         let Some(child) = self.roster.get_mut(serial) else { return };
-        if let Some(reply) = child.on_start.take() {
-            let _ = reply.send(Ok(Birth::Ignored));
-        }
+        let reply = child.on_start.take();
         let is_kept = !is_dynamic && child.spec.restart != Restart::Temporary;
         child.spec.body.vitals().set_state(State::Ignored);
         self.roster.enter(serial, Phase::Ended);
         if self.ending.is_some() || !is_kept {
-            return self.forget(serial);
+            self.forget(serial);
+        } else {
+            self.retire(serial, false);
         }
-        self.retire(serial, false);
+        if let Some(reply) = reply {
+            let _ = reply.send(Ok(Birth::Ignored));
+        }
     }
 }

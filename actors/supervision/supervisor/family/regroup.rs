@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Family;
 use crate::supervisor::Strategy;
-use crate::supervisor::member::Phase;
+use crate::supervisor::member::{Child, Phase};
 use crate::view::State;
 
 /// A restart that takes siblings along: from this serial on all are stopped, and start again when it is time.
@@ -65,5 +65,23 @@ impl Family {
             until: until.max(under_way.until),
         });
         self.regroup = Some(wider);
+        // Who has not had its turn yet waits with the others: nobody starts before its elders are back.
+        for serial in self.roster.waiting_from(wider.from) {
+            self.roster.enter(serial, Phase::Held);
+            if let Some(child) = self.roster.get(serial) {
+                child.spec.body.vitals().set_state(State::BackingOff);
+            }
+        }
+    }
+
+    /// Who took the others along is not coming back: they need not wait for it.
+    pub(super) fn release(&mut self) {
+        let Some(from) = self.regroup.map(|regroup| regroup.from) else { return };
+        let waits = |child: &Child| child.serial >= from && matches!(child.phase, Phase::BackingOff { .. });
+        if self.roster.iter().any(waits) {
+            return;
+        }
+        let now = self.surroundings.clock.now();
+        self.regroup = Some(Regroup { from, until: now });
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Family;
 use crate::control::Request;
 use crate::end::End;
-use crate::supervisor::member::{KILL_GRACE, Phase};
+use crate::supervisor::member::Phase;
 use crate::view::State;
 
 impl Family {
@@ -70,18 +70,20 @@ impl Family {
     pub(super) fn kill(&mut self, serial: u64, now: Instant) {
         let Some(child) = self.roster.get(serial) else { return };
         child.ask_for(Request::Kill);
-        self.roster.enter(serial, Phase::Stopping { deadline: Some(now + KILL_GRACE), killed: true });
+        let deadline = child.gone_by(now);
+        self.roster.enter(serial, Phase::Stopping { deadline, killed: true });
     }
 
     /// Takes a child out of the family.
     pub(super) fn forget(&mut self, serial: u64) {
         let Some(child) = self.roster.remove(serial) else { return };
         let body = &child.spec.body;
-        body.vitals().set_state(State::Ended);
-        // The place of a child that came with the supervisor outlives this life of it: the next one starts it again.
         if child.added || self.ending.is_none() {
+            body.vitals().set_state(State::Ended);
             body.close(&self.surroundings.registry);
         } else {
+            // A place that came with its supervisor outlives this life of it: the next one starts it again.
+            body.vitals().set_state(State::BackingOff);
             body.go_down(None);
         }
         self.own.children().remove(&serial);
