@@ -1,20 +1,21 @@
 //! One model at one provider: its breaker is its life.
 //!
 //! It owns the breaker's cell. When callers have opened the breaker it fails, and while its supervisor backs off the
-//! cell reads open and the router passes it by; the fresh child starts half-open. It never calls the provider itself.
-//! A restart loses nothing: the cell belongs to the place. Mailbox: 16; while it is down it refuses.
+//! cell reads open and the router passes it by; the fresh child starts half-open and watches its probes: one that is
+//! overdue has failed, and so does it. It never calls the provider itself. These ends are the world's and count against
+//! no intensity. A restart loses nothing: the cell belongs to the place, an operator's override with it. Mailbox: 16;
+//! while it is down it refuses.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler, Message};
+use cells::{Breaker, Probation, Probes};
+use clock::Clock;
 use supervision::{
     ActorSpec, Backoff, Cell, ChildSpec, End, Failure, Life, Mailbox, Start, WhileDown, actor,
 };
-
-/// How many calls may try a deployment that has just come back.
-const PROBES: NonZeroU16 = NonZeroU16::new(2).expect("2 is not 0");
+use tracing::error;
 
 /// How long a tripped deployment is left alone.
 const BACKOFF: Backoff = Backoff {
@@ -24,9 +25,13 @@ const BACKOFF: Backoff = Backoff {
     reset_after: Duration::from_secs(120),
 };
 
+/// A probation may last for so many of its probes' deadlines without passing for a quiet while.
+const PROBATIONS_BEFORE_QUIET: u32 = 4;
+
 /// The actor of a deployment.
 pub struct Deployment {
     life: Life,
+    deployment: Arc<gateway::Deployment>,
 }
 
 /// Its callers have opened the breaker.
@@ -41,10 +46,11 @@ pub struct Tripped {
 struct Fuse(Arc<gateway::Deployment>);
 
 impl Deployment {
-    /// A deployment as a child of its provider's supervisor.
+    /// A deployment as a child of its provider's supervisor; `probes` are those of its breaker.
     pub(crate) fn child(
         deployment: Arc<gateway::Deployment>,
-        clock: &clock::Clock,
+        probes: Probes,
+        clock: &Clock,
     ) -> (ChildSpec, Mailbox<Self>) {
         let spec = ActorSpec {
             id: deployment.id.model.as_str().replace('/', ":"),
@@ -52,32 +58,60 @@ impl Deployment {
             while_down: WhileDown::Refuse,
             clock: clock.clone(),
         };
-        let (child, mailbox) = actor(spec, |start: Start<Self>| async move { Ok(Self { life: start.life }) });
-        (child.backoff(BACKOFF).cell(Arc::new(Fuse(deployment))), mailbox)
+        let fuse = Arc::new(Fuse(deployment.clone()));
+        let (child, mailbox) = actor(spec, move |start: Start<Self>| {
+            let deployment = deployment.clone();
+            async move { Ok(Self { life: start.life, deployment }) }
+        });
+        let quiet = probes.deadline.saturating_mul(PROBATIONS_BEFORE_QUIET);
+        let backoff = Backoff { reset_after: BACKOFF.reset_after.max(quiet), ..BACKOFF };
+        (child.backoff(backoff).cell(fuse), mailbox)
     }
 }
 
 impl Actor for Deployment {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        let (life, deployment) = (self.life.clone(), self.deployment.clone());
+        self.life.spawn(async move { watch(&life, &deployment.breaker).await });
+    }
 }
 
 impl Handler<Tripped> for Deployment {
     type Result = ();
 
     fn handle(&mut self, Tripped { retry_after }: Tripped, _: &mut Self::Context) {
-        self.life.fail(Failure { reason: "its callers opened the breaker".to_owned(), retry_after });
+        let probation = self.deployment.breaker.expire(self.life.generation(), self.life.clock().now());
+        // A trip that an earlier life was to hear of says nothing about this one.
+        if probation == Probation::Failed {
+            self.life.fail(Failure { reason: "its callers opened the breaker".to_owned(), retry_after });
+        }
+    }
+}
+
+/// Waits until the probation is over, and fails with it.
+async fn watch(life: &Life, breaker: &Breaker) {
+    loop {
+        match breaker.expire(life.generation(), life.clock().now()) {
+            Probation::Lasts { until } => life.clock().sleep_until(until).await,
+            Probation::Failed => return life.fail(Failure::new("a probe was overdue")),
+            Probation::Over => return,
+        }
     }
 }
 
 impl Cell for Fuse {
-    fn down(&self, _: &End, _: Option<Instant>) {
-        self.0.breaker.down();
+    fn down(&self, _: &End, retry_at: Option<Instant>) {
+        self.0.breaker.down(retry_at);
     }
 
     fn up(&self, generation: u64) {
-        // The first child finds the cell as it was made, closed: there is nothing to be careful about yet.
-        if generation > 1 {
-            self.0.breaker.up(generation, PROBES);
+        if !self.0.breaker.up(generation) {
+            error!(deployment = %self.0.id, generation, "the breaker has seen a later life than this one");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! The whole tree: who lives in it, who restarts whom. The only file that knows who sits beside whom.
 
 use std::collections::BTreeMap;
-use std::num::{NonZero, NonZeroU16};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cells::{Breaker, Load};
+use cells::{Breaker, Load, Probes, Thresholds};
 use clock::Clock;
 use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
@@ -28,8 +28,8 @@ use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
 use crate::writer::Writer;
 
-/// Failures in a row that open a deployment's breaker.
-const TRIPS_AFTER: NonZeroU16 = NonZeroU16::new(5).expect("5 is not 0");
+/// A probe's deadline is so much after the longest wait for the first output, which fails with a better reason.
+const PROBE_MARGIN: Duration = Duration::from_secs(10);
 /// Connections that read the store.
 const READERS: NonZero<usize> = NonZero::new(4).expect("4 is not 0");
 /// How long a scrape waits for its text.
@@ -189,7 +189,10 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let families = Families::new();
     let (metrics, scraped) = Metrics::child(&families, &clock);
     let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
-    let Providers { branch, routes, mailboxes } = providers(table, blueprint.providers, &families, &clock)?;
+    let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
+    let probes = Probes { deadline, ..Probes::default() };
+    let Providers { branch, routes, mailboxes } =
+        providers(table, blueprint.providers, probes, &families, &clock)?;
     let (router, _, routes) = Router::child(routes, &clock);
     let (catalogue, _, templates) = Catalogue::child(&clock);
     let (workflows, supervisor) = SupervisorSpec {
@@ -277,6 +280,7 @@ fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
 fn providers(
     table: routing::Table,
     specs: Vec<ProviderSpec>,
+    probes: Probes,
     families: &Families,
     clock: &Clock,
 ) -> Result<Providers, Error> {
@@ -295,11 +299,11 @@ fn providers(
                 id: id.clone(),
                 endpoint,
                 price,
-                breaker: Arc::new(Breaker::new(TRIPS_AFTER, clock.now())),
+                breaker: Arc::new(Breaker::new(Thresholds::default(), probes, clock.now())),
                 load: Arc::new(Load::new()),
             });
             published.push(deployment.clone());
-            let (child, mailbox) = Deployment::child(deployment, clock);
+            let (child, mailbox) = Deployment::child(deployment, probes, clock);
             mailboxes.deployments.insert(id, mailbox);
             children.push(child);
         }

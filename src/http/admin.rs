@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use actors::metrics::TEXT_FORMAT;
-use cells::State;
+use cells::{Override, State};
 use supervision::Node;
 
 use super::views::{Breaker, DeploymentView, Health, Providers, Readiness, Source};
@@ -42,13 +42,21 @@ pub(super) async fn providers(desk: Data<Desk>) -> Json<Providers> {
                 routing::Readiness::NoKey => Readiness::NoKey,
                 routing::Readiness::NoServer => Readiness::NoServer,
             },
-            breaker: published.map(|deployment| match deployment.breaker.state() {
-                State::Closed => Breaker::Closed,
-                State::Open => Breaker::Open,
-                State::HalfOpen => Breaker::HalfOpen,
-            }),
+            breaker: published.map(|deployment| shown(&deployment.breaker)),
             priced: published.is_some_and(|deployment| deployment.price.is_some()),
         }
     };
     Json(Providers { deployments: routes.table().deployments().iter().map(view).collect() })
+}
+
+/// An operator's word first, because it decides.
+pub(super) fn shown(breaker: &cells::Breaker) -> Breaker {
+    match (breaker.control(), breaker.state()) {
+        (Some(Override::ForcedOpen), _) => Breaker::ForcedOpen,
+        (Some(Override::ForcedClosed), _) => Breaker::ForcedClosed,
+        (Some(Override::Disabled), _) => Breaker::Disabled,
+        (None, State::Closed) => Breaker::Closed,
+        (None, State::Open) => Breaker::Open,
+        (None, State::HalfOpen) => Breaker::HalfOpen,
+    }
 }

@@ -84,6 +84,51 @@ pub struct Abort {
     pub by: Option<String>,
 }
 
+/// The body of `POST /admin/tree/kill` and of what else is done to a place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct At {
+    /// The place's path from the root, such as `root/providers/vendor/model`.
+    pub path: String,
+}
+
+/// What is done to a place in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Its life ends at once, as by a crash; its restart rule decides what follows.
+    Kill,
+    /// It is stopped by its shutdown rule, and not started again.
+    Terminate,
+    /// One that does not live is started.
+    Restart,
+    /// An actor lives on and handles nothing.
+    Suspend,
+    /// It handles messages again.
+    Resume,
+}
+
+impl Act {
+    /// The last word of its route.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Terminate => "terminate",
+            Self::Restart => "restart",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+/// Answers what is done to a place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// The place.
+    pub path: String,
+    /// The generation that was met there; a later one was started after it.
+    pub generation: u64,
+}
+
 /// Answers `GET /v1/workflows`: newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowList {
@@ -272,6 +317,45 @@ pub enum Breaker {
     Open,
     /// It is tried with a few calls.
     HalfOpen,
+    /// An operator holds it open: it is not called.
+    ForcedOpen,
+    /// An operator holds it closed: it is called, however often it fails.
+    ForcedClosed,
+    /// An operator has switched it off: it is called, and nothing is counted.
+    Disabled,
+}
+
+/// The body of `POST /admin/breakers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerOrder {
+    /// Whose breaker, as provider/model.
+    pub deployment: DeploymentId,
+    /// Who decides from now on, until the server stops.
+    pub control: Control,
+}
+
+/// Who decides over a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// The operator: it is not called.
+    ForceOpen,
+    /// The operator: it is called, and failures count and open nothing.
+    ForceClosed,
+    /// The operator: it is called, and nothing counts.
+    Disabled,
+    /// The breaker itself; an operator's word is taken back.
+    Automatic,
+}
+
+/// Answers `POST /admin/breakers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerSet {
+    /// Whose breaker.
+    pub deployment: DeploymentId,
+    /// What it does from now on.
+    pub breaker: Breaker,
 }
 
 /// What a follower of a workflow gets.

@@ -7,5 +7,5 @@ mod breaker;
 mod load;
 mod sync;
 
-pub use breaker::{Breaker, Open, Permit, State};
+pub use breaker::{Breaker, MAX_PROBES, Open, Override, Permit, Probation, Probes, State, Thresholds};
 pub use load::{InFlight, Load};

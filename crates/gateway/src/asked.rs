@@ -36,8 +36,9 @@ impl<'a> Asked<'a> {
         report: &'a dyn Report,
     ) -> Result<Self, Why> {
         let started = clock.now();
-        let permit = deployment.breaker.try_enter().map_err(|open| Why::Open {
+        let permit = deployment.breaker.try_enter(started).map_err(|open| Why::Open {
             retry_after: open.retry_at.map(|at| at.saturating_duration_since(started)),
+            forced: open.forced,
         })?;
         Ok(Self {
             deployment,
@@ -66,7 +67,7 @@ impl<'a> Asked<'a> {
             Ok(answer) => {
                 self.end = End::Answered;
                 if let Some(permit) = self.permit.take() {
-                    permit.succeed();
+                    permit.succeed(self.clock.now());
                 }
                 Ok(answer)
             }
@@ -143,12 +144,8 @@ impl<'a> Asked<'a> {
         if !is_the_deployments(why, class) {
             return;
         }
-        if permit.fail() {
-            let retry_after = why.retry_after();
-            let retry_at = retry_after.and_then(|after| self.clock.now().checked_add(after));
-            if let Some(at) = retry_at {
-                self.deployment.breaker.set_retry_at(at);
-            }
+        let (now, retry_after) = (self.clock.now(), why.retry_after());
+        if permit.fail(now, retry_after.and_then(|after| now.checked_add(after))) {
             self.report.tripped(&self.deployment.id, retry_after);
         }
     }

@@ -88,6 +88,8 @@ pub enum Why {
     Open {
         /// When it may be called again, if that is known.
         retry_after: Option<Duration>,
+        /// An operator holds it open.
+        forced: bool,
     },
     /// The call failed.
     Upstream(Box<upstream::Error>),
@@ -110,7 +112,7 @@ impl Why {
     /// How long to leave the candidate alone, when that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Open { retry_after } => *retry_after,
+            Self::Open { retry_after, .. } => *retry_after,
             Self::Upstream(error) => error.retry_after(),
             Self::NeverStopped | Self::TooLarge => None,
         }
@@ -120,9 +122,10 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { retry_after: None } => f.write_str("passed by after failures in a row"),
-            Self::Open { retry_after: Some(after) } => {
-                write!(f, "passed by after failures in a row, for another {}", seconds(*after))
+            Self::Open { forced: true, .. } => f.write_str("passed by: its breaker is held open by hand"),
+            Self::Open { retry_after: None, .. } => f.write_str("passed by after too many failures"),
+            Self::Open { retry_after: Some(after), .. } => {
+                write!(f, "passed by after too many failures, for another {}", seconds(*after))
             }
             Self::Upstream(error) => {
                 // Its own text shows the prompt's beginning, which is for the script's author alone.

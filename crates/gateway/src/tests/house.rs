@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cells::{Breaker, Load};
+use cells::{Breaker, Load, Probes, Thresholds};
 use chat::{Event, Request, Turn};
 use clock::Clock;
 use pricing::Price;
@@ -73,8 +73,10 @@ impl House {
                 source: Source::Script,
                 readiness: Readiness::Ready,
             });
-            let trips_after = NonZeroU16::new(TRIPS_AFTER).unwrap();
-            let breaker = Arc::new(Breaker::new(trips_after, clock.now()));
+            let in_a_row = NonZeroU16::new(TRIPS_AFTER).unwrap();
+            let thresholds = Thresholds { in_a_row, ..Thresholds::default() };
+            let probes = Probes { count: NonZeroU8::MIN, ..Probes::default() };
+            let breaker = Arc::new(Breaker::new(thresholds, probes, clock.now()));
             let price = Some(price());
             deployments.push(Arc::new(Deployment { id, endpoint, price, breaker, load: Arc::default() }));
         }

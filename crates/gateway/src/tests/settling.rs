@@ -7,19 +7,19 @@ use super::*;
 #[tokio::test]
 async fn a_cancelled_call_gives_back_its_probe_and_its_place() {
     let house = House::of(&[("a/x", HANGS)]);
-    house.breaker(0).down();
-    assert!(house.breaker(0).up(1, std::num::NonZeroU16::MIN));
+    house.breaker(0).down(None);
+    assert!(house.breaker(0).up(1));
     let request = request();
     let mut on_event = |_: &Event| {};
     let mut call = Box::pin(house.gateway.call(house.question(&request), &mut on_event));
     assert!(futures_util::poll!(&mut call).is_pending());
     assert_eq!(house.load(0).in_flight(), 1);
-    assert!(house.breaker(0).try_enter().is_err(), "the one probe is under way");
+    assert!(house.breaker(0).try_enter(house.clock.now()).is_err(), "the one probe is under way");
 
     house.clock.advance(Duration::from_secs(5));
     drop(call);
     assert_eq!(house.load(0).in_flight(), 0);
-    assert!(house.breaker(0).try_enter().is_ok(), "its permit came back");
+    assert!(house.breaker(0).try_enter(house.clock.now()).is_ok(), "its permit came back");
     assert_eq!(house.ends(), [("a/x".to_owned(), End::Cancelled)]);
     assert_eq!(house.load(0).latency(), Some(Duration::from_secs(5)), "it would have taken longer");
 }
