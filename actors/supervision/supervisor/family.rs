@@ -166,6 +166,17 @@ impl Family {
         None
     }
 
+    /// Launches it, unless a restart that is under way would stop it at once: then it starts with the others.
+    fn launch_in_peace(&mut self, serial: u64) {
+        if !self.is_bystander(serial) {
+            return self.launch(serial);
+        }
+        self.roster.enter(serial, Phase::Held);
+        if let Some(child) = self.roster.get(serial) {
+            child.spec.body.vitals().set_state(State::BackingOff);
+        }
+    }
+
     fn launch(&mut self, serial: u64) {
         self.roster.enter(serial, Phase::Starting);
         let Some(child) = self.roster.get_mut(serial) else { return };
@@ -235,7 +246,7 @@ impl Family {
         for serial in called {
             let is_asleep = self.roster.get(serial).is_some_and(|child| child.phase == Phase::Asleep);
             if is_asleep && self.ending.is_none() {
-                self.launch(serial);
+                self.launch_in_peace(serial);
             }
         }
     }

@@ -212,14 +212,14 @@ impl Handle {
     }
 
     async fn request<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ChildError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         self.inbox.try_send(command(reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ChildError::Busy(INBOX),
             mpsc::error::TrySendError::Closed(_) => ChildError::Unavailable,
         })?;
         // Asked after the request is in: from here on either a life answers it, or who ends the place lets it go.
         if self.place.state().is_over() {
-            return Err(ChildError::Unavailable);
+            return answer.try_recv().unwrap_or(Err(ChildError::Unavailable));
         }
         answer.await.map_err(|_| ChildError::Unavailable)?
     }

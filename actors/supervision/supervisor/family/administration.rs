@@ -79,15 +79,7 @@ impl Family {
             child.on_start = Some(reply);
             child.forget_failures();
         }
-        if self.is_bystander(serial) {
-            // A restart that is under way would stop it at once: it starts with the others.
-            self.roster.enter(serial, Phase::Held);
-            if let Some(child) = self.roster.get(serial) {
-                child.spec.body.vitals().set_state(State::BackingOff);
-            }
-        } else {
-            self.launch(serial);
-        }
+        self.launch_in_peace(serial);
     }
 
     fn terminate(&mut self, serial: u64, reply: Reply<()>) {

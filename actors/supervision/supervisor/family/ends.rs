@@ -103,7 +103,9 @@ impl Family {
         let Some(child) = self.roster.get_mut(serial) else { return };
         child.role = Role::Compensating;
         child.forget_failures();
-        self.launch(serial);
+        child.spec.body.go_down(None);
+        child.spec.body.vitals().set_state(State::Waiting);
+        self.roster.enter(serial, Phase::Waiting);
     }
 
     fn give_up(&mut self, serial: u64, end: &End) {
@@ -143,7 +145,7 @@ impl Family {
         } else {
             let newborn_failed = child.newborn && did_not_start;
             self.retire(serial, newborn_failed);
-            if is_significant && by_itself {
+            if is_significant && by_itself && reply.is_none() {
                 self.consider_shutdown();
             }
         }
@@ -172,8 +174,10 @@ impl Family {
     }
 
     fn consider_shutdown(&mut self) {
-        let lives =
-            |child: &Child| child.spec.significant && (child.phase.is_alive() || child.phase.is_restarting());
+        let lives = |child: &Child| {
+            let phase = child.phase;
+            child.spec.significant && (phase.is_alive() || phase.is_restarting() || phase == Phase::Asleep)
+        };
         let is_over = match self.spec.auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::AnySignificant => true,
@@ -188,6 +192,7 @@ impl Family {
         let is_dynamic = self.is_dynamic();
         let Some(child) = self.roster.get_mut(serial) else { return };
         let reply = child.on_start.take();
+        child.newborn = false;
         let is_kept = !is_dynamic && child.spec.restart != Restart::Temporary;
         child.spec.body.vitals().set_state(State::Ignored);
         self.roster.enter(serial, Phase::Ended);
