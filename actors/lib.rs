@@ -9,6 +9,7 @@ pub mod feed;
 pub mod instance;
 pub mod metrics;
 pub mod provider;
+pub mod resumption;
 pub mod router;
 pub mod workflows;
 pub mod writer;

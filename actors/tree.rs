@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cells::{Breaker, Load, Probes, Thresholds};
@@ -12,8 +12,8 @@ use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
 use supervision::{
-    AskError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy, SupervisorSpec,
-    Tree,
+    AskError, ChildSpec, End, Follows, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy,
+    SupervisorSpec, Tree,
 };
 use units::{DeploymentId, ModelName, ProviderId};
 
@@ -23,6 +23,7 @@ use crate::deployment::Deployment;
 use crate::feed::{Feed, Pulses};
 use crate::metrics::{Families, GetText, Meter, Metrics};
 use crate::provider::Provider;
+use crate::resumption::{Lost, Resumption};
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
@@ -169,7 +170,8 @@ struct Mailboxes {
 /// ├─ feed, metrics, writer
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
-/// └─ workflows   dynamic: a supervisor per workflow { instance, its agents }
+/// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
+/// └─ resumption  goes on with them when that supervisor was restarted
 /// ```
 ///
 /// # Errors
@@ -203,6 +205,15 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     }
     .into_child();
 
+    let resumed = Arc::new(OnceLock::new());
+    let (resumption, left) = Resumption::child(&resumed, &clock);
+    // Full is fine: then it is about to look already.
+    let workflows = workflows.monitor(move |down| {
+        if matches!(down.follows, Follows::Restart { .. }) {
+            drop(left.tell(Lost));
+        }
+    });
+
     let reports = Reports {
         providers: mailboxes.providers,
         deployments: mailboxes.deployments,
@@ -231,7 +242,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows]);
+    let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows, resumption]);
     let tree = Tree::start(root, clock.clone(), Pool::new(blueprint.threads)).await.map_err(Error::Tree)?;
     let workflows = Workflows {
         supervisor,
@@ -241,6 +252,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         workbench: workbench.clone(),
         clock,
     };
+    // Set here alone.
+    let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
     let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
     Ok(House { tree, doors })

@@ -145,7 +145,8 @@ impl Workflows {
         let mut resumed = 0;
         for id in unfinished {
             match self.resume_one(&id).await {
-                Ok(()) => resumed += 1,
+                // One that was started meanwhile lives already.
+                Ok(()) | Err(Error::Supervisor(ChildError::AlreadyStarted(_))) => resumed += 1,
                 // One workflow whose workspace is gone keeps no other from going on.
                 Err(error) => error!(workflow.id = %id, %error, "cannot go on with this workflow now"),
             }
