@@ -3,12 +3,14 @@
 //! Exit codes: 0 done; 1 failed, aborted or in need of attention; 2 refused before anything was started (usage,
 //! configuration, no provider, no server); 3 detached while the work goes on; 130 interrupted.
 
+mod breaker;
 mod costs;
 mod demo;
 mod example;
 mod interrupts;
 mod listing;
 mod logging;
+mod places;
 mod printable;
 mod reach;
 mod recover;
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use units::{ProviderId, WorkflowId};
+use units::{DeploymentId, ProviderId, WorkflowId};
 
 use crate::config::{self, Flags};
 use screen::Screen;
@@ -88,8 +90,25 @@ enum Command {
     },
     /// List the newest workflows of the running server.
     Workflows,
-    /// Draw the supervision tree of the running server.
-    Tree,
+    /// Draw the supervision tree of the running server, or act on one place in it.
+    #[command(after_help = "Without a command it draws the tree.")]
+    Tree {
+        #[command(subcommand)]
+        order: Option<places::Order>,
+    },
+    /// Hold a model's circuit breaker open or closed, or let it decide by itself again.
+    ///
+    /// What is said here holds until it is taken back with `auto` or the server stops;
+    /// a restart of the model's actor changes nothing.
+    #[command(verbatim_doc_comment)]
+    Breaker {
+        /// The model, by its provider's name in the configuration and its own.
+        #[arg(value_name = "PROVIDER/MODEL")]
+        deployment: DeploymentId,
+        /// What its breaker is to do.
+        #[arg(value_name = "WORD")]
+        word: breaker::Word,
+    },
     /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
@@ -152,7 +171,9 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Attach { id, after } => run::attach(screen, global, &id, after).await,
         Command::Abort { id } => run::abort(screen, global, &id).await,
         Command::Workflows => listing::workflows(screen, &flags).await,
-        Command::Tree => listing::tree(screen, &flags).await,
+        Command::Tree { order: None } => listing::tree(screen, &flags).await,
+        Command::Tree { order: Some(order) } => places::act(screen, global, order).await,
+        Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
         Command::Config(Config::Print) => {

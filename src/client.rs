@@ -14,11 +14,11 @@ use reqwest::{Method, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use units::{Seq, UnixMillis, WorkflowId};
+use units::{DeploymentId, Seq, UnixMillis, WorkflowId};
 
 use crate::http::views::{
-    Abort, DeploymentView, ErrorBody, Health, NewWorkflow, Numbered, Providers, ServerEvent, Started,
-    WorkflowLine, WorkflowList, WorkflowView,
+    Abort, Act, Acted, At, Breaker, BreakerOrder, BreakerSet, Control, DeploymentView, ErrorBody, Health,
+    NewWorkflow, Numbered, Providers, ServerEvent, Started, WorkflowLine, WorkflowList, WorkflowView,
 };
 use frames::{Frame, Frames};
 
@@ -181,6 +181,24 @@ impl Client {
     /// As for [`Client::start`].
     pub async fn tree(&self) -> Result<Value, Error> {
         self.get("/admin/tree").await
+    }
+
+    /// Does something to whoever has the place `path` in the tree.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when nobody is there, when it is the root, or its supervisor does not do it.
+    pub async fn act(&self, act: Act, path: &str) -> Result<Acted, Error> {
+        self.post(&format!("/admin/tree/{}", act.word()), &At { path: path.to_owned() }).await
+    }
+
+    /// Sets who decides over a model's breaker, and tells what it does from now on.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such model, or it is not called at all.
+    pub async fn set_breaker(&self, deployment: &DeploymentId, control: Control) -> Result<Breaker, Error> {
+        let order = BreakerOrder { deployment: deployment.clone(), control };
+        let set: BreakerSet = self.post("/admin/breakers", &order).await?;
+        Ok(set.breaker)
     }
 
     /// Every model the server knows, in the order of preference.

@@ -3,6 +3,7 @@
 //! Handlers are thin: take apart, ask the tree or the store, answer. Reads go straight to the store.
 
 mod admin;
+mod administration;
 mod door;
 mod following;
 mod projection;
@@ -49,6 +50,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
         .service(at("/healthz", [get().to(admin::health)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
+        .service(at("/admin/tree/kill", [post().to(administration::kill)]))
+        .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))
+        .service(at("/admin/tree/restart", [post().to(administration::restart)]))
+        .service(at("/admin/tree/suspend", [post().to(administration::suspend)]))
+        .service(at("/admin/tree/resume", [post().to(administration::resume)]))
+        .service(at("/admin/breakers", [post().to(administration::breaker)]))
         .service(at("/metrics", [get().to(admin::metrics)]))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actors::tree::{Blueprint, ProviderSpec};
 use actors::workbench::{EndBeforeRename, Running};
 use clock::Clock;
-use routing::{Choice, Readiness, Table};
+use routing::{Choice, PassedBy, Readiness, Reason, Table};
 use units::{DeploymentId, ProviderId};
 
 use super::environment::{Environment, FAIL_POINT};
@@ -124,6 +124,16 @@ pub fn no_provider_help(table: &Table) -> String {
         write!(text, " for the {}", refused.role).expect("a String takes all text");
         for passed in &refused.passed_by {
             write!(text, "\n  {}: {}", passed.deployment, passed.reason).expect("a String takes all text");
+        }
+        let is_script = |passed: &&PassedBy| passed.reason == Reason::ScriptNotNamed;
+        if let Some(script) = refused.passed_by.iter().find(is_script) {
+            let provider = &script.deployment.provider;
+            write!(
+                text,
+                "\nTo have the script answer, name it: add `--provider {provider}` to the command that starts the \
+                 server, which is `run` when none runs"
+            )
+            .expect("a String takes all text");
         }
     }
     text.push_str(

@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use actors::workflows;
 use routing::NoCandidate;
 use supervision::ChildError;
-use units::WorkflowId;
+use units::{DeploymentId, WorkflowId};
 use workflow::Refused;
 
 use super::MAX_BODY_BYTES;
@@ -50,6 +50,22 @@ pub(crate) enum Refusal {
     Unprocessable(String),
     #[error("there is no workflow {0}; `impresario workflows` lists them")]
     NoWorkflow(WorkflowId),
+    #[error(
+        "nobody has the place `{path}`; {}", meant.as_ref().map_or_else(
+            || "`impresario tree` shows who is where".to_owned(), |meant| format!("did you mean `{}`?", quoted(meant))
+        ), path = quoted(path)
+    )]
+    NobodyThere { path: String, meant: Option<String> },
+    #[error(
+        "there is no deployment `{deployment}`; {}", meant.as_ref().map_or_else(
+            || "`impresario tree` shows those that there are".to_owned(), |meant| format!("did you mean `{meant}`?")
+        ), deployment = quoted(deployment)
+    )]
+    NoDeployment { deployment: String, meant: Option<DeploymentId> },
+    #[error("`{path}` is a supervisor, and only actors can be suspended", path = quoted(path))]
+    NotAnActor { path: String },
+    #[error("the root is the whole server: it ends when `impresario serve` is told to stop")]
+    IsRoot,
     #[error("{0}")]
     WorkspaceRefused(String),
     #[error("{0}")]
@@ -70,9 +86,36 @@ impl Refusal {
         Self::Internal(detail.to_string())
     }
 
+    /// Why a supervisor did not do what was asked about the child at `path`.
+    pub(super) fn of_child(path: &str, error: ChildError) -> Self {
+        match error {
+            ChildError::NotFound(_) => Self::NobodyThere { path: path.to_owned(), meant: None },
+            ChildError::Busy(_) | ChildError::Unavailable => Self::Busy(error.to_string()),
+            ChildError::NotAnActor(_) => Self::NotAnActor { path: path.to_owned() },
+            ChildError::Running(_) => Self::Conflict(format!(
+                "`{}` lives: only who was terminated is restarted; to have a fresh life there, kill this one",
+                quoted(path)
+            )),
+            ChildError::Restarting(_) => {
+                Self::Conflict(format!("`{}` is about to be started again by its supervisor", quoted(path)))
+            }
+            ChildError::AlreadyStarted(_)
+            | ChildError::AlreadyPresent(_)
+            | ChildError::TooMany(_)
+            | ChildError::StartFailed(_)
+            | ChildError::Dynamic
+            | ChildError::BadCombination { .. } => Self::Conflict(error.to_string()),
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
-            Self::NoRoute { .. } | Self::NoWorkflow(_) => "not_found",
+            Self::NoRoute { .. }
+            | Self::NoWorkflow(_)
+            | Self::NobodyThere { .. }
+            | Self::NoDeployment { .. } => "not_found",
+            Self::NotAnActor { .. } => "not_an_actor",
+            Self::IsRoot => "is_root",
             Self::NoMethod { .. } => "method_not_allowed",
             Self::BadHost { .. } => "host_refused",
             Self::BadOrigin { .. } => "origin_refused",
@@ -95,7 +138,10 @@ impl Refusal {
 impl ResponseError for Refusal {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::NoRoute { .. } | Self::NoWorkflow(_) => StatusCode::NOT_FOUND,
+            Self::NoRoute { .. }
+            | Self::NoWorkflow(_)
+            | Self::NobodyThere { .. }
+            | Self::NoDeployment { .. } => StatusCode::NOT_FOUND,
             Self::NoMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost { .. }
             | Self::BadOrigin { .. }
@@ -105,8 +151,8 @@ impl ResponseError for Refusal {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Conflict(_) | Self::NoProvider(_) => StatusCode::CONFLICT,
+            Self::Unprocessable(_) | Self::NotAnActor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) | Self::NoProvider(_) | Self::IsRoot => StatusCode::CONFLICT,
             Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -154,9 +200,9 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::Refused(refused) => refused.into(),
             workflows::Error::Workspace(error) => error.into(),
             workflows::Error::Store(error) => error.into(),
-            workflows::Error::Supervisor(ChildError::TooMany(_) | ChildError::Busy(_) | ChildError::Unavailable) => {
-                Self::Busy(error.to_string())
-            }
+            workflows::Error::Supervisor(
+                ChildError::TooMany(_) | ChildError::Busy(_) | ChildError::Unavailable,
+            ) => Self::Busy(error.to_string()),
             workflows::Error::Unreachable(_) => Self::Busy("the workflow does not answer now".to_owned()),
             workflows::Error::Writer(actors::writer::Error::Unavailable(_)) => {
                 Self::Busy("the store takes nothing now".to_owned())

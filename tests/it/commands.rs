@@ -10,12 +10,12 @@ use crate::house::{House, LIMIT, output, signal};
 use crate::runs::{afterwards, ordinary_house};
 use clock::Clock;
 
-fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[track_caller]
-fn assert_refused(output: &Output, expected: &[&str]) {
+pub(crate) fn assert_refused(output: &Output, expected: &[&str]) {
     let words = words(output);
     assert_eq!(output.status.code(), Some(2), "{words}");
     for expected in expected {

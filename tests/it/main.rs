@@ -17,4 +17,5 @@ mod people;
 mod runs;
 mod speech;
 mod story;
+mod tree;
 mod vendor;

@@ -66,6 +66,24 @@ async fn without_any_provider_it_starts_and_says_three_ways() {
 }
 
 #[tokio::test]
+async fn a_script_that_nobody_named_is_passed_by_and_the_way_to_name_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "models: [one]\nrules:\n  - match: {role: planner}\n    answer: {text: hello}\n";
+    std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+    let text = format!("providers: {{{NO_SERVERS}, canned: {{kind: scripted, script: rules.yaml}}}}");
+    let loaded = loaded(&folder, &text, &[]).unwrap();
+    let table = table(&blueprint(&loaded, Clock::real(), "impresario".into()).await.unwrap());
+    assert!(!can_answer(&table));
+    let help = no_provider_help(&table);
+    for words in ["canned/one: a script answers only when it is named", "`--provider canned`", "`providers`"]
+    {
+        assert!(help.contains(words), "{help}");
+    }
+    let without = plan(&format!("providers: {{{NO_SERVERS}}}"), &[]).await.unwrap();
+    assert!(!no_provider_help(&self::table(&without)).contains("--provider"), "there is no script to name");
+}
+
+#[tokio::test]
 async fn a_local_server_that_runs_answers_and_one_that_does_not_is_absent() {
     let (here, gone) = (serve("200 OK", TWO_MODELS).await, nobody().await);
     let text = format!(
