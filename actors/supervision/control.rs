@@ -87,6 +87,15 @@ impl Control {
         }
     }
 
+    /// Waits until it is settled how this generation ends.
+    pub(crate) async fn settled(&self) -> End {
+        poll_fn(|cx| {
+            self.register(cx.waker());
+            self.verdict().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
     /// Waits until more is asked than `heard`.
     pub(crate) async fn beyond(&self, heard: Request) -> Request {
         poll_fn(|cx| {

@@ -1,5 +1,7 @@
 //! How a child ended, typed: what decides over its restart, and what monitors are told.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,10 +148,20 @@ impl End {
 }
 
 /// What a panic said, for people.
-pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
-    payload
+pub(crate) fn panic_message(payload: Box<dyn Any + Send>) -> String {
+    let text = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
+        .unwrap_or_else(|| "a panic without a text".to_owned());
+    discard(payload);
+    text
+}
+
+/// Drops what a person wrote: its panic is the last that is heard of it.
+pub(crate) fn discard<T>(what: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(move || drop(what))) {
+        // What it panicked with might panic in its own drop, and so on.
+        std::mem::forget(panic);
+    }
 }

@@ -60,7 +60,7 @@ impl Life {
         let life = self.clone();
         let task = actix_rt::spawn(async move {
             if let Err(payload) = std::panic::AssertUnwindSafe(work).catch_unwind().await {
-                life.control().settle(End::Panicked { message: panic_message(payload.as_ref()) });
+                life.control().settle(End::Panicked { message: panic_message(payload) });
             }
         });
         let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);

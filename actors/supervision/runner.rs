@@ -14,7 +14,7 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 
 use crate::child::{Factory, Launch, NotStarted, Report, Start, What};
 use crate::control::Request;
-use crate::end::{End, panic_message};
+use crate::end::{End, discard, panic_message};
 use crate::life::Life;
 use crate::mailbox::Mailbox;
 use crate::slot::{Loss, Parcel, Slot};
@@ -50,11 +50,6 @@ where
     }
 }
 
-/// Drops what a person wrote: its panic is the last that is heard of it.
-fn discard<T>(what: T) {
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(what)));
-}
-
 /// Why a factory gave no actor.
 enum Unborn {
     Ignored,
@@ -73,7 +68,7 @@ async fn build<A: Actor<Context = Context<A>>>(
         Either::Left((Ok(Ok(actor)), _)) => Ok(actor),
         Either::Left((Ok(Err(NotStarted::Ignored)), _)) => Err(Unborn::Ignored),
         Either::Left((Ok(Err(NotStarted::Failed(failure))), _)) => failed(failure.reason),
-        Either::Left((Err(panic), _)) => failed(panic_message(panic.as_ref())),
+        Either::Left((Err(panic), _)) => failed(panic_message(panic)),
         Either::Right((Request::Kill, _)) => Err(Unborn::Ended(End::Killed)),
         Either::Right(_) => Err(Unborn::Ended(End::Shutdown)),
     }
@@ -128,7 +123,7 @@ impl<'a, A: Actor<Context = Context<A>> + Unpin> Runner<'a, A> {
                 Told::Stop => End::Shutdown,
                 Told::Sleep => End::Passivated,
             }),
-            Err(panic) => Poll::Ready(End::Panicked { message: panic_message(panic.as_ref()) }),
+            Err(panic) => Poll::Ready(End::Panicked { message: panic_message(panic) }),
         }
     }
 
@@ -293,6 +288,18 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
             self.has_started = true;
             task.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        // The context polls everything again as long as anything in it asks for more, so an actor that floods its own
+        // context would never leave it: past the task's budget everything waits for the neighbours.
+        match tokio::task::coop::poll_proceed(task) {
+            Poll::Ready(progress) => progress.made_progress(),
+            Poll::Pending => {
+                let mut yielded = false;
+                context.wait(actix::fut::wrap_future(std::future::poll_fn(move |_| {
+                    if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+                })));
+                return Poll::Pending;
+            }
         }
         let (slot, life) = (&self.slot, &self.life);
         for _ in 0..TURN {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use actix::{Actor, Context};
 use clock::Clock;
 
+use crate::end::discard;
 use crate::mailbox::AskError;
 use crate::summons::Summon;
 use crate::view::Kind;
@@ -181,8 +182,9 @@ impl<A: Actor> Slot<A> {
             queue.gate = Gate::Down { retry_at };
             let dropped = std::mem::take(&mut queue.waiting);
             drop(queue);
-            for letter in &dropped {
+            for letter in dropped {
                 letter.mark(Loss::Down);
+                discard(letter);
             }
         }
     }
@@ -206,7 +208,7 @@ impl<A: Actor> Slot<A> {
         queue.gate = Gate::Closed;
         let dropped = std::mem::take(&mut queue.waiting);
         drop(queue);
-        drop(dropped);
+        dropped.into_iter().for_each(discard);
     }
 
     fn until(&self, at: Option<Instant>) -> Option<std::time::Duration> {

@@ -176,7 +176,7 @@ impl Body for SupervisorBody {
                         let run = family.run(inbox, || report.started());
                         match AssertUnwindSafe(run).catch_unwind().await {
                             Ok(end) => end,
-                            Err(panic) => End::Panicked { message: panic_message(panic.as_ref()) },
+                            Err(panic) => End::Panicked { message: panic_message(panic) },
                         }
                     }
                 };

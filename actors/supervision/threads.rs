@@ -14,7 +14,7 @@ use tracing::error;
 
 /// A thread that is late with its answer gets this much more of the machine's own time: after the process was halted,
 /// or a manual clock was moved, time has leapt for threads that are well.
-const GRACE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The threads of a tree.
 #[derive(Clone, Debug)]

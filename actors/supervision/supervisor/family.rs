@@ -130,6 +130,7 @@ impl Family {
             tokio::select! {
                 biased;
                 request = life.control().beyond(self.heard) => self.end_by(request),
+                end = life.control().settled(), if self.ending.is_none() => self.ending = Some(end),
                 Some(occurrence) = self.occurrences.recv() => {
                     self.on_occurrence(occurrence);
                     self.catch_up();
@@ -305,7 +306,8 @@ fn tell_cell(child: &Child, tell: impl FnOnce(&dyn Cell)) {
     let Some(cell) = &child.spec.cell else { return };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(cell.told.as_ref()))) {
         let path = child.spec.body.vitals().path();
-        error!(child.path = %path, panic = panic_message(panic.as_ref()), "a cell panicked");
+        let panic = panic_message(panic);
+        error!(child.path = %path, panic, "a cell panicked");
     }
 }
 

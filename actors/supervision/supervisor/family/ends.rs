@@ -143,8 +143,8 @@ impl Family {
             let why = if let End::StartFailed { reason } = &end { reason.as_str() } else { end.name() };
             self.ending = Some(End::StartFailed { reason: format!("{path} did not start: {why}") });
         } else {
-            let newborn_failed = child.newborn && did_not_start;
-            self.retire(serial, newborn_failed);
+            let was_never_there = child.newborn;
+            self.retire(serial, was_never_there);
             if is_significant && by_itself && reply.is_none() {
                 self.consider_shutdown();
             }

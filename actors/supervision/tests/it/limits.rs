@@ -107,7 +107,7 @@ async fn past_its_own_intensity_a_child_is_parked_and_takes_nobody_with_it() {
 
     worker.tell(Do::Panic).unwrap();
     worker.tell(Do::Panic).unwrap();
-    until(&tree, "root/poison", is(State::Parked)).await;
+    until(&tree, "root/poison", |node| is(State::Parked)(node) && worker.is_closed()).await;
 
     assert!(matches!(worker.ask(Count, WITHIN).await, Err(AskError::Closed { .. })));
     assert_eq!(neighbour.ask(Count, WITHIN).await, Ok((1, 1)));
