@@ -112,10 +112,11 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         let (reply, mut answer) = oneshot::channel();
         let fate = Arc::new(AtomicU8::new(QUEUED));
         let letter = Letter { message: Some(message), reply: Some(reply), fate: Some(fate.clone()) };
-        self.slot.post(letter).map_err(|(_, why)| why)?;
+        let is_beside = self.slot.post(letter).map_err(|(_, why)| why)?;
 
         let path = || self.slot.path();
-        let answered = match at_second_look(&mut answer).await {
+        let early = if is_beside { at_second_look(&mut answer).await } else { None };
+        let answered = match early {
             Some(answered) => Ok(answered),
             None => clock.deadline(deadline, answer).await,
         };
@@ -139,7 +140,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         M::Result: Send,
     {
         let letter = Letter { message: Some(message), reply: None, fate: None };
-        self.slot.post(letter).map_err(|(letter, why)| Refused {
+        self.slot.post(letter).map(drop).map_err(|(letter, why)| Refused {
             message: letter.message.expect("a letter that was not posted still holds its message"),
             why,
         })

@@ -1,7 +1,7 @@
 //! One generation of an actor: built by its factory, driven inside a panic guard, fed from its slot's queue.
 
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -17,7 +17,7 @@ use crate::control::Request;
 use crate::end::{End, discard, panic_message};
 use crate::life::Life;
 use crate::mailbox::Mailbox;
-use crate::slot::{Loss, Parcel, Slot};
+use crate::slot::{Loss, Slot};
 
 /// So many messages are handled in a row before the neighbours on the thread get their turn.
 const TURN: usize = 64;
@@ -263,17 +263,6 @@ struct Pump<A: Actor> {
     has_started: bool,
 }
 
-/// A letter in its handler's hands: should the handler panic, its sender is told.
-struct Handing<A: Actor>(Box<dyn Parcel<A>>);
-
-impl<A: Actor> Drop for Handing<A> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.mark(Loss::Panicked);
-        }
-    }
-}
-
 impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
     type Output = ();
 
@@ -307,8 +296,21 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
             if context.waiting() || !life.control().is_quiet() || life.is_suspended() {
                 return Poll::Pending;
             }
-            let Some(parcel) = slot.take(life.generation(), task.waker()) else { return Poll::Pending };
-            Handing(parcel).0.deliver(actor, context);
+            let Some(mut parcel) = slot.take(life.generation(), task.waker()) else { return Poll::Pending };
+            let handled = catch_unwind(AssertUnwindSafe(|| parcel.deliver(actor, context)));
+            if let Err(panic) = handled {
+                parcel.mark(Loss::Panicked);
+                discard(parcel);
+                let is_running = context.state() == ActorState::Running;
+                life.control().settle(End::Panicked { message: panic_message(panic) });
+                if is_running {
+                    // The context waits for ever: nothing more of a broken actor runs until the runner lays it down.
+                    context.wait(actix::fut::wrap_future(pending()));
+                    return Poll::Pending;
+                }
+                // One that stops would run `stopped` all the same: out of it at once.
+                resume_unwind(Box::new("its end is settled"));
+            }
         }
         task.waker().wake_by_ref();
         Poll::Pending

@@ -50,6 +50,8 @@ struct Queue<A: Actor> {
     /// The generation that may take messages; a zombie of an older one gets none.
     taker: u64,
     taken: u64,
+    /// The thread that the taker lives on.
+    thread: usize,
     /// Wakes the taker.
     waker: Option<Waker>,
     /// Nobody lives here until a message comes: whom to tell of it.
@@ -72,6 +74,7 @@ impl<A: Actor> Slot<A> {
             newest: 0,
             taker: 0,
             taken: 0,
+            thread: 0,
             waker: None,
             sleeper: None,
         };
@@ -108,13 +111,14 @@ impl<A: Actor> Slot<A> {
         queue.waiting.is_empty().then_some(queue.taken)
     }
 
-    /// Queues a letter, or gives it back with the reason.
-    pub(crate) fn post<L: Parcel<A> + 'static>(&self, letter: L) -> Result<(), (L, AskError)> {
+    /// Queues a letter, or gives it back with the reason; says whether it is taken on the thread that calls.
+    pub(crate) fn post<L: Parcel<A> + 'static>(&self, letter: L) -> Result<bool, (L, AskError)> {
         let mut queue = self.lock();
         let why = match queue.gate {
             Gate::Open if queue.waiting.len() < self.capacity => {
                 queue.waiting.push_back(Box::new(letter));
                 let (waker, sleeper) = (queue.waker.take(), queue.sleeper.take());
+                let is_beside = queue.thread == thread();
                 drop(queue);
                 if let Some(waker) = waker {
                     waker.wake();
@@ -122,7 +126,7 @@ impl<A: Actor> Slot<A> {
                 if let Some(sleeper) = sleeper {
                     sleeper.call();
                 }
-                return Ok(());
+                return Ok(is_beside);
             }
             Gate::Open => AskError::Busy { path: self.path(), capacity: self.capacity },
             Gate::Down { retry_at } => {
@@ -169,6 +173,7 @@ impl<A: Actor> Slot<A> {
             return false;
         }
         queue.taker = generation;
+        queue.thread = thread();
         queue.waker = None;
         queue.gate = Gate::Open;
         true
@@ -225,6 +230,7 @@ impl<A: Actor> Queue<A> {
     fn leave(&mut self) {
         self.taker = 0;
         self.newest = 0;
+        self.thread = 0;
         self.waker = None;
         self.sleeper = None;
     }
@@ -234,4 +240,10 @@ impl<A: Actor> Queued for Slot<A> {
     fn queued(&self) -> usize {
         self.queued_now()
     }
+}
+
+/// A number that no other living thread has; never 0.
+fn thread() -> usize {
+    thread_local! { static HERE: u8 = const { 0 } }
+    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
