@@ -5,9 +5,10 @@
 //! workflows once more, which harms nobody. Mailbox: 4; when it is full, what is asked for is under way already.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use actix::{Actor, Context, Handler, Message};
-use supervision::{ActorSpec, ChildSpec, Failure, Life, Mailbox, Start, WhileDown, actor};
+use supervision::{ActorSpec, Cell, ChildSpec, End, Failure, Life, Mailbox, Start, WhileDown, actor};
 use tracing::info;
 
 use crate::workflows::Workflows;
@@ -20,17 +21,20 @@ pub struct Resumption {
     is_first_life: bool,
 }
 
-/// The workflows' supervisor has ended and begins again without them.
+/// The workflows' supervisor begins again, without them.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub(crate) struct Lost;
 
+/// Hears of each life of the workflows' supervisor, whoever started it.
+pub(crate) struct Returned(Mailbox<Resumption>);
+
 impl Resumption {
-    /// The one who resumes, as a child.
+    /// The one who resumes, as a child, and what the workflows' supervisor publishes for it.
     pub(crate) fn child(
         workflows: &Arc<OnceLock<Workflows>>,
         clock: &clock::Clock,
-    ) -> (ChildSpec, Mailbox<Self>) {
+    ) -> (ChildSpec, Arc<Returned>) {
         let spec = ActorSpec {
             id: "resumption".to_owned(),
             capacity: 4,
@@ -38,10 +42,11 @@ impl Resumption {
             clock: clock.clone(),
         };
         let cell = workflows.clone();
-        actor(spec, move |start: Start<Self>| {
+        let (child, mailbox) = actor(spec, move |start: Start<Self>| {
             let (workflows, is_first_life) = (cell.clone(), start.after.is_none());
             async move { Ok(Self { life: start.life, workflows, is_first_life }) }
-        })
+        });
+        (child, Arc::new(Returned(mailbox)))
     }
 
     fn resume(&self) {
@@ -63,6 +68,17 @@ impl Actor for Resumption {
         // At its first the server itself resumes, once all stands.
         if !self.is_first_life {
             self.resume();
+        }
+    }
+}
+
+impl Cell for Returned {
+    fn down(&self, _: &End, _: Option<Instant>) {}
+
+    fn up(&self, generation: u64) {
+        // With the first life the server itself resumes. Full is fine: then it is about to look already.
+        if generation > 1 {
+            drop(self.0.tell(Lost));
         }
     }
 }

@@ -12,8 +12,8 @@ use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
 use supervision::{
-    AskError, ChildSpec, End, Follows, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy,
-    SupervisorSpec, Tree,
+    AskError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy, SupervisorSpec,
+    Tree,
 };
 use units::{DeploymentId, ModelName, ProviderId};
 
@@ -23,7 +23,7 @@ use crate::deployment::Deployment;
 use crate::feed::{Feed, Pulses};
 use crate::metrics::{Families, GetText, Meter, Metrics};
 use crate::provider::Provider;
-use crate::resumption::{Lost, Resumption};
+use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
@@ -206,13 +206,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     .into_child();
 
     let resumed = Arc::new(OnceLock::new());
-    let (resumption, left) = Resumption::child(&resumed, &clock);
-    // Full is fine: then it is about to look already.
-    let workflows = workflows.monitor(move |down| {
-        if matches!(down.follows, Follows::Restart { .. }) {
-            drop(left.tell(Lost));
-        }
-    });
+    let (resumption, returned) = Resumption::child(&resumed, &clock);
+    let workflows = workflows.cell(returned);
 
     let reports = Reports {
         providers: mailboxes.providers,

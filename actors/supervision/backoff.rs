@@ -1,6 +1,6 @@
 //! How long to wait before a child is started again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Exponential backoff with jitter; a quiet while resets it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +13,14 @@ pub struct Backoff {
     pub jitter: f64,
     /// A child that ran this long starts over with the first wait.
     pub reset_after: Duration,
+}
+
+/// No wait is longer than this many seconds make: some hundred years.
+const LONGEST: Duration = Duration::from_secs(3_000_000_000);
+
+/// `by` after `now`; a time that no clock can tell is a hundred years away.
+pub(crate) fn later(now: Instant, by: Duration) -> Instant {
+    now.checked_add(by.min(LONGEST)).unwrap_or(now)
 }
 
 impl Backoff {
@@ -29,12 +37,11 @@ impl Backoff {
     ) -> Duration {
         let doublings = failures.saturating_sub(1).min(30);
         let grown = self.min.saturating_mul(1 << doublings).min(self.max);
-        let jitter = if grown.is_zero() || self.jitter == 0.0 {
-            Duration::ZERO
-        } else {
-            grown.mul_f64((self.jitter * random()).clamp(0.0, 1.0))
-        };
-        (grown + jitter).max(floor.unwrap_or_default())
+        let share = if grown.is_zero() || self.jitter == 0.0 { 0.0 } else { self.jitter * random() };
+        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+        // A wait of years is as good as any longer one.
+        let jitter = grown.min(LONGEST).mul_f64(share);
+        grown.saturating_add(jitter).max(floor.unwrap_or_default())
     }
 }
 
@@ -60,6 +67,16 @@ mod tests {
         let delays: Vec<_> =
             [1, 2, 3, 9, 1000].map(|failures| backoff.delay(failures, || 0.9, None).as_millis()).into();
         assert_eq!(delays, [50, 100, 200, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn the_longest_times_and_a_jitter_that_is_no_number_are_harmless() {
+        let longest = Backoff { min: Duration::MAX, max: Duration::MAX, jitter: 1.0, ..Backoff::default() };
+        assert_eq!(longest.delay(9, || 1.0, Some(Duration::MAX)), Duration::MAX);
+        let odd = Backoff { jitter: f64::NAN, ..Backoff::default() };
+        assert_eq!(odd.delay(1, || 1.0, None), Duration::from_millis(50));
+        let now = Instant::now();
+        assert!(later(now, Duration::MAX) > now);
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub struct Life(Arc<Core>);
 #[derive(Debug)]
 pub(crate) struct Core {
     control: Control,
-    tasks: Mutex<Vec<AbortHandle>>,
+    /// `None` once it is over.
+    tasks: Mutex<Option<Vec<AbortHandle>>>,
     place: Place,
     generation: u64,
     clock: Clock,
@@ -33,7 +34,7 @@ impl Life {
     pub(crate) fn begin(vitals: &Arc<Vitals>, clock: Clock, siblings: Option<Handle>) -> Self {
         vitals.begin(|generation| {
             let place = Place(vitals.clone());
-            let (control, tasks) = (Control::default(), Mutex::default());
+            let (control, tasks) = (Control::default(), Mutex::new(Some(Vec::new())));
             Self(Arc::new(Core { control, tasks, place, generation, clock, siblings }))
         })
     }
@@ -64,13 +65,22 @@ impl Life {
             }
         });
         let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.retain(|task| !task.is_finished());
-        tasks.push(task.abort_handle());
+        match tasks.as_mut() {
+            Some(tasks) => {
+                tasks.retain(|task| !task.is_finished());
+                tasks.push(task.abort_handle());
+            }
+            None => task.abort(),
+        }
     }
 
     /// Ties the life that is led at `other` now to this one: whichever ends first ends the other as [`End::Linked`],
     /// unless it ends as normal or to sleep. When nobody lives there, this life ends.
     pub fn link(&self, other: &Place) {
+        // A life that is over has nothing to tie: what it leads now is another one.
+        if !self.is_led() {
+            return;
+        }
         let Some(life) = other.0.life() else { return self.end_with(other) };
         other.0.link(life.0.generation, &self.0);
         self.0.place.0.link(self.0.generation, &life.0);
@@ -78,6 +88,10 @@ impl Life {
         if !other.0.life().is_some_and(|now| Arc::ptr_eq(&now.0, &life.0)) {
             self.end_with(other);
         }
+    }
+
+    fn is_led(&self) -> bool {
+        self.0.place.0.life().is_some_and(|now| Arc::ptr_eq(&now.0, &self.0))
     }
 
     fn end_with(&self, other: &Place) {
@@ -119,11 +133,12 @@ impl Life {
 
     pub(crate) fn has_tasks(&self) -> bool {
         let tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.iter().any(|task| !task.is_finished())
+        tasks.iter().flatten().any(|task| !task.is_finished())
     }
 
     pub(crate) fn end_tasks(&self) {
-        for task in self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for task in tasks.into_iter().flatten() {
             task.abort();
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
 use crate::Place;
+use crate::backoff::later;
 use crate::slot::{Gate, Loss, Parcel, Slot};
 
 /// Sends messages to a place in the tree. Cloning is cheap and shares the queue and its one bound.
@@ -108,7 +109,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         M::Result: Send,
     {
         let clock = self.slot.clock();
-        let deadline = clock.now() + within;
+        let deadline = later(clock.now(), within);
         let (reply, mut answer) = oneshot::channel();
         let fate = Arc::new(AtomicU8::new(QUEUED));
         let letter = Letter { message: Some(message), reply: Some(reply), fate: Some(fate.clone()) };
@@ -211,6 +212,10 @@ where
         self.reply = reply;
         let response = actor.handle(message, context);
         response.handle(context, self.reply.take());
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 
     fn mark(&self, loss: Loss) {

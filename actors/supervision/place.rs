@@ -47,7 +47,8 @@ impl Place {
 
     /// Calls `monitor` at each end from now on, on the supervisor's thread: it must not wait for anything.
     ///
-    /// A place that is over already says so at once.
+    /// A place that is over already says so at once. A restart or a sleep that was announced and is then called off by an
+    /// operator, or by the supervisor's own end, is not announced again: see [`Place::state`].
     pub fn monitor(&self, monitor: impl Fn(&Down) + Send + Sync + 'static) -> Watch {
         let monitor: Monitor = Arc::new(monitor);
         let (listener, is_over) = self.0.listen(monitor.clone());

@@ -21,6 +21,9 @@ pub(crate) trait Parcel<A: Actor>: Send {
     where
         A: Actor<Context = Context<A>>;
 
+    /// Whether its asker has stopped waiting: nobody needs it to be handled.
+    fn is_abandoned(&self) -> bool;
+
     /// Notes why there will be no answer, before the letter goes.
     fn mark(&self, loss: Loss);
 }
@@ -114,12 +117,18 @@ impl<A: Actor> Slot<A> {
     /// Queues a letter, or gives it back with the reason; says whether it is taken on the thread that calls.
     pub(crate) fn post<L: Parcel<A> + 'static>(&self, letter: L) -> Result<bool, (L, AskError)> {
         let mut queue = self.lock();
+        let given_up = if queue.gate == Gate::Open && queue.waiting.len() >= self.capacity {
+            queue.drop_abandoned()
+        } else {
+            VecDeque::new()
+        };
         let why = match queue.gate {
             Gate::Open if queue.waiting.len() < self.capacity => {
                 queue.waiting.push_back(Box::new(letter));
                 let (waker, sleeper) = (queue.waker.take(), queue.sleeper.take());
                 let is_beside = queue.thread == thread();
                 drop(queue);
+                given_up.into_iter().for_each(discard);
                 if let Some(waker) = waker {
                     waker.wake();
                 }
@@ -135,6 +144,7 @@ impl<A: Actor> Slot<A> {
             Gate::Closed => AskError::Closed { path: self.path() },
         };
         drop(queue);
+        given_up.into_iter().for_each(discard);
         Err((letter, why))
     }
 
@@ -226,6 +236,14 @@ impl<A: Actor> Slot<A> {
 }
 
 impl<A: Actor> Queue<A> {
+    /// Takes out what nobody waits for any more, for it to be dropped where no lock is held.
+    fn drop_abandoned(&mut self) -> VecDeque<Box<dyn Parcel<A>>> {
+        let (abandoned, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|parcel| parcel.is_abandoned());
+        self.waiting = waiting;
+        abandoned
+    }
+
     /// Whoever lived here takes nothing any more.
     fn leave(&mut self) {
         self.taker = 0;

@@ -30,6 +30,8 @@ use crate::vitals::{NoQueue, QueueLength, Queued, Vitals};
 pub use handle::{Birth, ChildError, ChildInfo, Counts, Handle};
 pub use root::Tree;
 
+/// The most children that any supervisor may have.
+const MOST_CHILDREN: usize = 10_000_000;
 /// Requests that wait for a supervisor; one more is refused as busy.
 const INBOX: usize = 256;
 
@@ -123,7 +125,11 @@ impl SupervisorSpec {
 
     /// What is wrong with a child of it, apart from its siblings.
     fn contradiction(&self, child: &ChildSpec) -> Option<&'static str> {
-        if !child.significant {
+        if child.id().is_empty() || child.id().contains('/') {
+            Some("an id is not empty and holds no `/`, which parts the places of a path")
+        } else if child.body.vitals().is_taken() {
+            Some("it has its place under a supervisor already")
+        } else if !child.significant {
             None
         } else if self.auto_shutdown == AutoShutdown::Never {
             Some("it is significant, but its supervisor never shuts down by itself: set `auto_shutdown`")
@@ -136,6 +142,15 @@ impl SupervisorSpec {
 
     /// What is wrong with it as a whole.
     fn fault(&self) -> Option<String> {
+        if self.id.is_empty() || self.id.contains('/') {
+            return Some("an id is not empty and holds no `/`".to_owned());
+        }
+        if self.max_children > MOST_CHILDREN {
+            return Some(format!(
+                "it may have {} children, and {MOST_CHILDREN} is the most",
+                self.max_children
+            ));
+        }
         if self.children.len() > self.max_children {
             return Some(format!(
                 "it has {} children and may have {}",

@@ -4,6 +4,7 @@
 //! counted, a fresh one takes its place, and supervisors start again there who lived on it. Past a bound the tree ends.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use tracing::error;
 /// A thread that is late with its answer gets this much more of the machine's own time: after the process was halted,
 /// or a manual clock was moved, time has leapt for threads that are well.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a thread has to drop what it ran; one that takes longer is left behind.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// The threads of a tree.
 #[derive(Clone, Debug)]
@@ -121,6 +125,18 @@ impl Seat {
         self.handle.spawn_fn(work);
     }
 
+    /// Disconnected once the thread has dropped all that it ran: then it can be joined.
+    fn farewell(&self) -> mpsc::Receiver<()> {
+        let (held, farewell) = mpsc::sync_channel(1);
+        self.run(move || {
+            actix_rt::spawn(async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            });
+        });
+        farewell
+    }
+
     pub(crate) fn mistrust(&self) {
         self.mistrusted.store(true, Ordering::Release);
     }
@@ -199,17 +215,25 @@ impl Threads {
         }
     }
 
-    /// Whether the supervisors' own thread is stuck: nothing can be stopped in order any more.
-    pub(crate) fn are_lost(&self) -> bool {
-        self.seating.supervisors.is_stuck()
+    /// Waits until the supervisors' own thread is stuck: nothing can be stopped in order any more.
+    pub(crate) fn lost(&self) -> impl Future<Output = ()> + use<> {
+        let (supervisors, mut alarm) = (self.seating.supervisors.clone(), self.seating.alarm());
+        async move {
+            if alarm.wait_for(|_| supervisors.is_stuck()).await.is_err() {
+                std::future::pending().await
+            }
+        }
     }
 
-    /// Ends the threads and joins those that answer; blocks until they are gone.
+    /// Ends the threads and joins those that come to their end; blocks until they are gone.
     pub(crate) fn join(self) {
         self.watchdog.abort();
+        // The supervisors' is the first: without it nobody launches anything on the others any more.
         for (seat, arbiter) in lock(&self.arbiters).drain(..) {
+            let farewell = seat.farewell();
             arbiter.stop();
-            if !seat.is_stuck() && !seat.mistrusted.load(Ordering::Acquire) {
+            let is_hopeless = seat.is_stuck() || seat.mistrusted.load(Ordering::Acquire);
+            if !is_hopeless && farewell.recv_timeout(PARTING) == Err(RecvTimeoutError::Disconnected) {
                 // A thread that panicked outside every guard has nothing more to say.
                 let _ = arbiter.join();
             }

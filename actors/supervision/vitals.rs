@@ -21,6 +21,8 @@ pub(crate) struct Vitals {
     capacity: usize,
     path: OnceLock<Arc<str>>,
     suspended: AtomicBool,
+    /// A supervisor has it among its children.
+    taken: AtomicBool,
     status: Mutex<Status>,
     queued: QueueLength,
     children: Mutex<BTreeMap<u64, Arc<Vitals>>>,
@@ -89,6 +91,7 @@ impl Vitals {
             capacity,
             path: OnceLock::new(),
             suspended: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
             status: Mutex::new(status),
             queued,
             children: Mutex::default(),
@@ -112,6 +115,20 @@ impl Vitals {
     pub(crate) fn set_path(&self, path: &Arc<str>) {
         // A place keeps the path under which it was first started.
         let _ = self.path.set(path.clone());
+    }
+
+    /// A supervisor takes it among its children.
+    pub(crate) fn take(&self) {
+        self.taken.store(true, Ordering::Release);
+    }
+
+    /// Its supervisor has forgotten it, or is gone.
+    pub(crate) fn leave(&self) {
+        self.taken.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
@@ -154,6 +171,13 @@ impl Vitals {
         let life = lead(status.generation);
         status.life = Some(life.clone());
         life
+    }
+
+    /// There was nothing to start.
+    pub(crate) fn ignored(&self) {
+        let mut status = self.status();
+        status.state = State::Ignored;
+        status.life = None;
     }
 
     /// The children of a supervisor, by the order of their start.
@@ -206,6 +230,10 @@ impl Vitals {
         let mut listeners = self.listeners();
         let links = &mut listeners.get_or_insert_default().links;
         links.retain(|link| link.peer.strong_count() > 0);
+        let is_tied = |link: &Link| link.generation == generation && link.peer.as_ptr() == Arc::as_ptr(peer);
+        if links.iter().any(is_tied) {
+            return;
+        }
         links.push(Link { generation, peer: Arc::downgrade(peer) });
     }
 
@@ -222,7 +250,8 @@ impl Vitals {
         let monitors: Vec<_> = listeners.monitors.values().cloned().collect();
         let (ended, later): (Vec<_>, Vec<_>) = std::mem::take(&mut listeners.links)
             .into_iter()
-            .partition(|link| link.generation <= down.generation);
+            .filter(|link| link.generation >= down.generation)
+            .partition(|link| link.generation == down.generation);
         listeners.links = later;
         drop(guard);
 

@@ -17,7 +17,7 @@ use tracing::{error, info};
 
 use self::regroup::Regroup;
 use super::handle::{Birth, Command, Handle};
-use super::member::{Child, Phase};
+use super::member::{Child, Origin, Phase};
 use super::roster::Roster;
 use super::{Strategy, SupervisorSpec};
 use crate::cell::Cell;
@@ -63,6 +63,7 @@ impl Drop for Family {
     fn drop(&mut self) {
         for child in self.roster.iter() {
             child.ask_for(Request::Kill);
+            child.spec.body.vitals().leave();
         }
     }
 }
@@ -99,7 +100,7 @@ impl Family {
             all_told: false,
         };
         for child in family.spec.clone().children.iter().cloned() {
-            let serial = family.adopt(child, false);
+            let serial = family.adopt(child, Origin::Static);
             family.roster.enter(serial, Phase::Waiting);
         }
         family
@@ -120,7 +121,8 @@ impl Family {
             if let Some(end) = self.step() {
                 return end;
             }
-            if self.is_starting && self.ending.is_none() && self.roster.has_settled() {
+            let has_settled = self.regroup.is_none() && self.roster.has_settled();
+            if self.is_starting && self.ending.is_none() && has_settled {
                 self.is_starting = false;
                 if let Some(on_start) = on_start.take() {
                     on_start();
@@ -143,13 +145,14 @@ impl Family {
         }
     }
 
-    fn adopt(&mut self, spec: ChildSpec, added: bool) -> u64 {
+    fn adopt(&mut self, spec: ChildSpec, origin: Origin) -> u64 {
         let vitals = spec.body.vitals().clone();
         let path = Arc::from(format!("{}/{}", self.own.path(), vitals.id()));
         vitals.set_path(&path);
         vitals.set_state(State::Waiting);
         self.surroundings.registry.enter(path, spec.entry());
-        let serial = self.roster.adopt(spec, added);
+        vitals.take();
+        let serial = self.roster.adopt(spec, origin);
         self.own.children().insert(serial, vitals);
         serial
     }

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 
 use super::Limit;
 use super::handle::{Birth, ChildInfo, Reply};
+use crate::backoff::later;
 use crate::child::{ChildSpec, Restart, Role, Shutdown};
 use crate::control::Request;
 use crate::end::{End, Follows};
@@ -17,6 +18,15 @@ use crate::view::Kind;
 
 /// How long a killed actor has to be gone; then its thread is held to be stuck and it is left behind.
 const KILL_GRACE: Duration = Duration::from_secs(2);
+
+/// Where a child came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It stands in its supervisor's spec: each life of the supervisor starts it.
+    Static,
+    /// It came by a request, and goes with this life of its supervisor.
+    Added,
+}
 
 /// A child and where it is in its life.
 pub(super) struct Child {
@@ -38,9 +48,24 @@ pub(super) struct Child {
     pub(super) on_stop: Vec<Reply<()>>,
 }
 
+/// Where a child is in its life; `State` is what others see of it.
+///
+/// ```text
+///                     ┌──────────── message ───────────── Asleep ◀─ idle ─┐
+///                     ▼                                                   │
+/// Waiting ─turn──▶ Starting ─acknowledged──▶ Running ─────────────────────┤
+///    ▲                │                         │                         │
+///    └── group ── Held ◀─ as a bystander ─ Stopping ◀── told to stop ─────┤
+///    ▲                                          │                         │
+///    └─ group, or time is over ── BackingOff ◀──┼─ an end to restart after ┤
+///                                               ▼                         │
+///                                      Ended, or Parked ◀─ done, given up ─┘
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
+    /// Its elders start first.
     Waiting,
+    /// Its factory works, or its start is not acknowledged yet.
     Starting,
     Running,
     /// Stopped as a bystander; it starts again with the child that began it.
@@ -90,7 +115,8 @@ impl Phase {
 }
 
 impl Child {
-    pub(super) fn new(serial: u64, spec: ChildSpec, added: bool) -> Self {
+    pub(super) fn new(serial: u64, spec: ChildSpec, origin: Origin) -> Self {
+        let added = origin == Origin::Added;
         Self {
             serial,
             life: None,
@@ -119,7 +145,7 @@ impl Child {
         let (request, deadline) = match self.spec.shutdown {
             _ if kill => (Request::Kill, self.gone_by(now)),
             Shutdown::Kill => (Request::Kill, self.gone_by(now)),
-            Shutdown::Timeout(timeout) => (Request::Stop, Some(now + timeout)),
+            Shutdown::Timeout(timeout) => (Request::Stop, Some(later(now, timeout))),
             Shutdown::Infinity => (Request::Stop, None),
         };
         self.ask_for(request);

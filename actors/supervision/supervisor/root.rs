@@ -53,14 +53,24 @@ impl Tree {
             surroundings: Arc::new(surroundings),
         });
 
-        match reports.recv().await.map(|Occurrence { what, .. }| what) {
+        let first = {
+            let (heard, overwhelmed) = (reports.recv(), threads.overwhelmed());
+            match select(std::pin::pin!(heard), std::pin::pin!(overwhelmed)).await {
+                Either::Left((occurrence, _)) => occurrence.map(|Occurrence { what, .. }| what),
+                Either::Right(_) => Some(What::Ended(End::Stuck)),
+            }
+        };
+        match first {
             Some(What::Started) => {}
             Some(What::Ended(end)) => {
                 root.close(&registry);
                 stop_threads(threads).await;
                 return Err(end);
             }
-            Some(What::Ignored) | None => return Err(End::Killed),
+            Some(What::Ignored) | None => {
+                stop_threads(threads).await;
+                return Err(End::Killed);
+            }
         }
         root.vitals().set_state(State::Running);
         let (body, places) = (root.clone(), registry.clone());
@@ -122,7 +132,11 @@ impl Tree {
     /// Stops everything in reverse order of its start, and the threads; tells how the root ended.
     pub async fn stop(self) -> End {
         self.life.control().ask_for(Request::Stop);
-        let end = if self.threads.are_lost() { End::Stuck } else { self.root_ended().await };
+        let (root, lost) = (self.root_ended(), self.threads.lost());
+        let end = match select(std::pin::pin!(root), std::pin::pin!(lost)).await {
+            Either::Left((end, _)) => end,
+            Either::Right(_) => End::Stuck,
+        };
         stop_threads(self.threads).await;
         end
     }

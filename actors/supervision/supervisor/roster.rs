@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::member::{Child, Phase};
+use super::member::{Child, Origin, Phase};
 use crate::child::ChildSpec;
 
-/// The children. Each look-up and each change takes logarithmic time: a supervisor may have a hundred thousand.
+/// The children. Each look-up and each change takes logarithmic time, for a supervisor may have a hundred thousand; only
+/// a restart that takes siblings along, and the rare questions about all of them, walk over them.
 #[derive(Default)]
 pub(super) struct Roster {
     /// Boxed: a node of the map is half empty when its keys only ever grow.
@@ -22,11 +23,11 @@ pub(super) struct Roster {
 
 impl Roster {
     /// A new child waits; the youngest of all.
-    pub(super) fn adopt(&mut self, spec: ChildSpec, added: bool) -> u64 {
+    pub(super) fn adopt(&mut self, spec: ChildSpec, origin: Origin) -> u64 {
         self.last_serial += 1;
         let serial = self.last_serial;
         self.serials.insert(spec.body.vitals().id().clone(), serial);
-        self.children.insert(serial, Box::new(Child::new(serial, spec, added)));
+        self.children.insert(serial, Box::new(Child::new(serial, spec, origin)));
         serial
     }
 

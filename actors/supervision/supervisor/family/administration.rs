@@ -5,7 +5,7 @@ use crate::child::ChildSpec;
 use crate::control::Request;
 use crate::end::End;
 use crate::supervisor::handle::{Birth, ChildError, Command, Counts, Reply};
-use crate::supervisor::member::{Child, Phase};
+use crate::supervisor::member::{Child, Origin, Phase};
 use crate::view::{Kind, State};
 
 impl Family {
@@ -60,7 +60,7 @@ impl Family {
         } else if self.roster.len() >= self.spec.max_children {
             ChildError::TooMany(self.spec.max_children)
         } else {
-            let serial = self.adopt(spec, true);
+            let serial = self.adopt(spec, Origin::Added);
             return self.start_for(serial, reply);
         };
         answer(reply, Err(refusal));
@@ -134,6 +134,10 @@ impl Family {
 
     /// A child that is known and does not live, nor is about to.
     fn over(&self, id: &str) -> Result<u64, ChildError> {
+        let parked = self.known(id).ok().filter(|child| child.phase == Phase::Parked);
+        if let Some(child) = parked {
+            return Ok(child.serial);
+        }
         if self.is_dynamic() {
             return Err(ChildError::Dynamic);
         }

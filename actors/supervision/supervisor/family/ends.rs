@@ -1,6 +1,13 @@
 //! What follows from a child's end: its restart, a bystander's, its sleep, its compensation, or its supervisor's end.
+//!
+//! In this order: its supervisor ends, it did not start for the first time, or somebody waits for its stop: nothing;
+//! a restart that is under way had it stopped: it starts again with the others, but for a temporary one; it was told to
+//! stop: nothing; it went to sleep: sleep; else its restart rule and the intensity decide.
+
+use tracing::info;
 
 use super::{Family, tell_cell};
+use crate::backoff::later;
 use crate::child::{Restart, Role};
 use crate::end::{Down, End, Follows};
 use crate::summons::Summon;
@@ -16,14 +23,14 @@ impl Family {
         let now = self.surroundings.clock.now();
         let Some(child) = self.roster.get_mut(serial) else { return };
         let was_told = matches!(child.phase, Phase::Stopping { .. });
-        let until = if let Follows::Restart { after } = follows { Some(now + after) } else { None };
+        let until = if let Follows::Restart { after } = follows { Some(later(now, after)) } else { None };
         tell_cell(child, |cell| cell.down(&end, until));
         match follows {
             Follows::Restart { after } => {
                 if self.is_bystander(serial) {
                     return self.hold(serial, end, after);
                 }
-                let until = now + after;
+                let until = later(now, after);
                 self.settle(serial, &end, follows, Phase::BackingOff { until }, State::BackingOff);
                 if let Some(child) = self.roster.get(serial) {
                     child.spec.body.go_down(Some(until));
@@ -99,13 +106,11 @@ impl Family {
     }
 
     fn compensate(&mut self, serial: u64, end: &End) {
-        self.settle(serial, end, Follows::Compensation, Phase::Ended, State::Starting);
+        self.settle(serial, end, Follows::Compensation, Phase::Waiting, State::Waiting);
         let Some(child) = self.roster.get_mut(serial) else { return };
         child.role = Role::Compensating;
         child.forget_failures();
         child.spec.body.go_down(None);
-        child.spec.body.vitals().set_state(State::Waiting);
-        self.roster.enter(serial, Phase::Waiting);
     }
 
     fn give_up(&mut self, serial: u64, end: &End) {
@@ -194,7 +199,9 @@ impl Family {
         let reply = child.on_start.take();
         child.newborn = false;
         let is_kept = !is_dynamic && child.spec.restart != Restart::Temporary;
-        child.spec.body.vitals().set_state(State::Ignored);
+        let vitals = child.spec.body.vitals();
+        info!(child.path = %vitals.path(), generation = vitals.generation(), "nothing to start");
+        vitals.ignored();
         self.roster.enter(serial, Phase::Ended);
         if self.ending.is_some() || !is_kept {
             self.forget(serial);

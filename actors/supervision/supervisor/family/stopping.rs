@@ -78,8 +78,10 @@ impl Family {
     pub(super) fn forget(&mut self, serial: u64) {
         let Some(child) = self.roster.remove(serial) else { return };
         let body = &child.spec.body;
+        body.vitals().leave();
         if child.added || self.ending.is_none() {
             body.vitals().set_state(State::Ended);
+            body.vitals().suspend(false);
             body.close(&self.surroundings.registry);
         } else {
             // A place that came with its supervisor outlives this life of it: the next one starts it again.

@@ -142,3 +142,29 @@ async fn an_actor_that_floods_itself_does_not_starve_its_neighbours() {
     assert!(flooder.ask(Heard, WITHIN).await.unwrap() > 0);
     tree.stop().await;
 }
+
+#[actix_rt::test]
+async fn who_has_stopped_waiting_gives_up_its_place_in_a_full_queue() {
+    let clock = Clock::manual();
+    let (child, worker) = Plan { capacity: 2, ..Plan::new("worker", &clock) }.build();
+    let tree = tree(&clock, vec![child]).await;
+    let (release, held) = tokio::sync::oneshot::channel();
+    worker.ask(Hold(held), WITHIN).await.unwrap();
+
+    let short = Duration::from_secs(3);
+    let asked = futures_util::future::join3(worker.ask(Count, short), worker.ask(Count, short), async {
+        clock.advance(short);
+    });
+    let (one, two, ()) = asked.await;
+    assert!(matches!((one, two), (Err(AskError::TimedOut { .. }), Err(AskError::TimedOut { .. }))));
+    assert_eq!(worker.queued(), 2);
+
+    worker.tell(Count).unwrap();
+    worker.tell(Count).unwrap();
+    assert!(
+        matches!(worker.tell(Count).unwrap_err().why, AskError::Busy { .. }),
+        "who tells never stops waiting"
+    );
+    drop(release);
+    tree.stop().await;
+}

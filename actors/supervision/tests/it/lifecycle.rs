@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use clock::Clock;
 use supervision::{
-    Backoff, Birth, Cell, ChildError, ChildSpec, End, Intensity, Limit, Mailbox, Node, Pool, Restart,
-    Shutdown, State, Strategy, Tree,
+    ActorSpec, Backoff, Birth, Cell, ChildError, ChildSpec, End, Failure, Intensity, Limit, Mailbox, Node,
+    Pool, Restart, Shutdown, Start, State, Strategy, SupervisorSpec, Tree, WhileDown, actor,
 };
 
 use crate::bodies::{Count, Diary, Do, Plan, WITHIN, Worker, family, is, lives, patient, tree, until};
@@ -185,4 +185,56 @@ async fn a_supervisor_that_gives_up_is_itself_restarted_by_its_parent_with_its_c
     assert_eq!(worker.ask(Count, WITHIN).await, Ok((2, 1)), "the address outlives its supervisor's restart");
     until(&tree, "root/inner/worker", is(State::Running)).await;
     tree.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_group_that_is_taken_along_while_it_starts_has_not_started_yet() {
+    let clock = Clock::real();
+    let (a, worker) = Plan::new("a", &clock).build();
+    let spec = ActorSpec { id: "b".into(), capacity: 1, while_down: WhileDown::Keep, clock: clock.clone() };
+    let elder = worker.place();
+    let (b, _) = actor(spec, move |_: Start<Worker>| {
+        let is_first = elder.generation() == 1;
+        async move {
+            if is_first {
+                std::future::pending::<()>().await;
+            }
+            Err(Failure::new("there is no b").into())
+        }
+    });
+    // It waits in the queue, so it is the first that `a` hears, while `b` is still being built.
+    worker.tell(Do::Panic).unwrap();
+
+    let spec = SupervisorSpec { strategy: Strategy::OneForAll, ..family("root", patient(), vec![a, b]) };
+    let end = Tree::start(spec, clock, Pool::new(1)).await.err();
+
+    assert_eq!(end, Some(End::StartFailed { reason: "root/b did not start: there is no b".to_owned() }));
+}
+
+#[actix_rt::test]
+async fn a_place_has_one_supervisor_and_an_id_that_parts_no_path() {
+    let clock = Clock::real();
+    let (child, _) = Plan::new("child", &clock).build();
+    let (slash, _) = Plan::new("a/b", &clock).build();
+    let (one, first) = family("one", patient(), vec![]).into_child();
+    let (two, second) = family("two", patient(), vec![]).into_child();
+    let tree = tree(&clock, vec![one, two]).await;
+
+    assert_eq!(first.start_child(child.clone()).await, Ok(Birth::Lives));
+    let refused = second.start_child(child.clone()).await;
+    assert!(matches!(refused, Err(ChildError::BadCombination { .. })), "{refused:?}");
+    let refused = second.start_child(slash).await;
+    assert!(matches!(refused, Err(ChildError::BadCombination { .. })), "{refused:?}");
+    first.terminate_child("child").await.unwrap();
+    first.delete_child("child").await.unwrap();
+    assert_eq!(first.start_child(child).await, Ok(Birth::Lives), "it is free again");
+    tree.stop().await;
+}
+
+#[actix_rt::test]
+async fn more_children_than_anybody_can_have_are_refused_with_a_reason() {
+    let spec = SupervisorSpec { max_children: usize::MAX, ..SupervisorSpec::new("root") };
+    let end = Tree::start(spec, Clock::real(), Pool::new(1)).await.err();
+    let Some(End::StartFailed { reason }) = end else { panic!("{end:?}") };
+    assert!(reason.contains("10000000 is the most"), "{reason}");
 }

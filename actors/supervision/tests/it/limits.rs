@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clock::Clock;
 use supervision::{
-    AskError, AutoShutdown, Backoff, End, Follows, Intensity, Limit, Pool, Restart, State, SupervisorSpec,
-    Tree, WhileDown,
+    AskError, AutoShutdown, Backoff, Birth, ChildError, End, Follows, Intensity, Limit, Pool, Restart, State,
+    Strategy, SupervisorSpec, Tree, WhileDown,
 };
 
 use crate::bodies::{Count, Diary, Do, Plan, WITHIN, family, is, lives, patient, tree, until};
@@ -171,5 +171,28 @@ async fn a_significant_child_that_is_done_ends_its_supervisor_and_its_siblings()
     until(&tree, "root/parent/group", is(State::Ended)).await;
 
     assert_eq!(diary.lines().last().unwrap(), "root/parent/group/aide stopped");
+    tree.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_parked_dynamic_child_can_be_started_again_or_deleted() {
+    let clock = Clock::real();
+    let none = Limit::PerChild(Intensity { restarts: 0, period: Duration::from_secs(5) });
+    let crowd = SupervisorSpec { strategy: Strategy::Dynamic, ..family("crowd", none, vec![]) };
+    let (crowd, handle) = crowd.into_child();
+    let tree = tree(&clock, vec![crowd]).await;
+    let (child, worker) = Plan::new("child", &clock).build();
+    handle.start_child(child).await.unwrap();
+
+    worker.tell(Do::Panic).unwrap();
+    until(&tree, "root/crowd/child", is(State::Parked)).await;
+    assert_eq!(handle.restart_child("child").await, Ok(Birth::Lives));
+    assert_eq!(worker.ask(Count, WITHIN).await, Ok((2, 1)));
+    assert_eq!(handle.restart_child("child").await, Err(ChildError::Dynamic), "it lives");
+
+    worker.tell(Do::Panic).unwrap();
+    until(&tree, "root/crowd/child", is(State::Parked)).await;
+    assert_eq!(handle.delete_child("child").await, Ok(()));
+    until(&tree, "root/crowd/child", |node| node.is_none()).await;
     tree.stop().await;
 }

@@ -385,3 +385,21 @@ async fn a_supervisor_can_be_monitored_too() {
     assert_eq!(*heard.lock().unwrap(), [(1, "gave_up", NOW)]);
     tree.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_life_that_is_over_ties_nothing() {
+    let clock = Clock::real();
+    let (one, leaver) = Script::new("leaver", &clock).build();
+    let (two, bystander) = Script::new("bystander", &clock).build();
+    let tree = grown(&clock, 1, vec![one, two]).await;
+    let old = leaver.ask(run(|puppet, _| puppet.life.clone()), WITHIN).await.unwrap();
+    leaver.tell(boom()).unwrap();
+    assert_eq!(leaver.ask(generation(), WITHIN).await, Ok(2));
+
+    old.link(&bystander.place());
+    leaver.tell(boom()).unwrap();
+    assert_eq!(leaver.ask(generation(), WITHIN).await, Ok(3));
+
+    assert_eq!(bystander.ask(generation(), WITHIN).await, Ok(1));
+    tree.stop().await;
+}

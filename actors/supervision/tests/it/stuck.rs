@@ -355,3 +355,31 @@ async fn a_nested_supervisor_heals_too_when_the_thread_of_its_children_is_stuck(
     drop(release);
     tree.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_start_that_blocks_more_threads_than_may_be_is_given_up() {
+    let (clock, beats) = (Clock::real(), Clock::manual());
+    let (release, blocked) = mpsc::channel::<()>();
+    let blocked = Mutex::new(blocked);
+    let script = Script::new("blocker", &clock).at(move |moment, _| {
+        if moment == Moment::Called {
+            // Dropped or used, both mean: go on.
+            let _ = blocked.lock().unwrap().recv();
+        }
+    });
+    let root = group("root", patient(), vec![script.build().0]);
+    let starting = Tree::start(root, clock, pool(1, &beats, 0));
+    let beating = async {
+        loop {
+            if beats.next_wake().is_some_and(|wake| wake > beats.now()) {
+                beats.advance(EVERY);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+
+    let end = tokio::select! { started = starting => started.err(), () = beating => None };
+
+    assert_eq!(end, Some(End::Stuck));
+    drop(release);
+}

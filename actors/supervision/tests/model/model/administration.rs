@@ -163,7 +163,8 @@ impl Family {
 
     /// Only who is known and does not live, nor is about to, can be restarted or deleted.
     fn over(&self, id: &str) -> Result<(), Answer> {
-        if self.branch.strategy == Strategy::Dynamic {
+        let phase = self.find(id).map(|member| member.phase);
+        if self.branch.strategy == Strategy::Dynamic && phase != Some(Phase::Parked) {
             return Err(Answer::Dynamic);
         }
         match self.find(id).map(|member| member.phase) {
