@@ -77,12 +77,11 @@ impl Family {
     /// Who took the others along is not coming back: they need not wait for it.
     pub(super) fn release(&mut self) {
         let Some(from) = self.regroup.map(|regroup| regroup.from) else { return };
-        let waits_until = |child: &Child| {
-            let Phase::BackingOff { until } = child.phase else { return None };
-            (child.serial >= from).then_some(until)
-        };
-        let latest = self.roster.iter().filter_map(waits_until).max();
-        let until = latest.unwrap_or_else(|| self.surroundings.clock.now());
+        let waits = |child: &Child| child.serial >= from && matches!(child.phase, Phase::BackingOff { .. });
+        if self.roster.iter().any(waits) {
+            return;
+        }
+        let until = self.surroundings.clock.now();
         self.regroup = Some(Regroup { from, until });
     }
 }
