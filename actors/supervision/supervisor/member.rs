@@ -140,6 +140,11 @@ impl Child {
         }
     }
 
+    /// Whether this end is that of a life whose start was never acknowledged, by its own fault or its thread's.
+    pub(super) fn has_failed_to_start(&self, end: &End) -> bool {
+        matches!(end, End::StartFailed { .. }) || (*end == End::Stuck && self.running_since.is_none())
+    }
+
     /// Asks it to stop by its own rule, or kills it, and says in which phase that leaves it.
     pub(super) fn begin_stop(&self, kill: bool, now: Instant) -> Phase {
         let (request, deadline) = match self.spec.shutdown {

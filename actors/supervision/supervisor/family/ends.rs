@@ -51,7 +51,7 @@ impl Family {
         let Some(child) = self.roster.get_mut(serial) else { return Follows::Nothing };
         let was_told = matches!(child.phase, Phase::Stopping { .. });
         let is_first_start = child.on_start.is_some() || (self.is_starting && !child.added);
-        let did_not_start = is_first_start && matches!(end, End::StartFailed { .. });
+        let did_not_start = is_first_start && child.has_failed_to_start(end);
         if self.ending.is_some() || did_not_start || !child.on_stop.is_empty() {
             return Follows::Nothing;
         }
@@ -137,7 +137,7 @@ impl Family {
         let is_ending = self.ending.is_some();
         self.settle(serial, &end, Follows::Nothing, Phase::Ended, State::Ended);
         let Some(child) = self.roster.get_mut(serial) else { return };
-        let did_not_start = matches!(end, End::StartFailed { .. });
+        let did_not_start = child.has_failed_to_start(&end);
         let is_significant = child.spec.significant && !child.newborn;
         let was_first_start = self.is_starting && !child.added;
         let reply = child.on_start.take();

@@ -380,6 +380,7 @@ async fn a_start_that_blocks_more_threads_than_may_be_is_given_up() {
 
     let end = tokio::select! { started = starting => started.err(), () = beating => None };
 
-    assert_eq!(end, Some(End::Stuck));
+    // Whichever word comes first: the bound of the threads, or the child's.
+    assert!(matches!(end, Some(End::Stuck | End::StartFailed { .. })), "{end:?}");
     drop(release);
 }
