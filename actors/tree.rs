@@ -106,19 +106,24 @@ pub enum Error {
     Tree(End),
 }
 
+impl ProviderSpec {
+    /// Its models as the routing table lists them.
+    pub fn deployments(&self) -> impl Iterator<Item = routing::Deployment> {
+        self.models.iter().map(|(model, _)| routing::Deployment {
+            id: DeploymentId { provider: self.id.clone(), model: model.clone() },
+            source: self.source,
+            readiness: self.readiness,
+        })
+    }
+}
+
 impl Blueprint {
     /// The routing table that the tree will start with.
     ///
     /// # Errors
     /// When it contradicts itself.
     pub fn table(&self) -> Result<routing::Table, routing::Error> {
-        let deployments = self.providers.iter().flat_map(|spec| {
-            spec.models.iter().map(|(model, _)| routing::Deployment {
-                id: DeploymentId { provider: spec.id.clone(), model: model.clone() },
-                source: spec.source,
-                readiness: spec.readiness,
-            })
-        });
+        let deployments = self.providers.iter().flat_map(ProviderSpec::deployments);
         routing::Table::try_new(deployments.collect(), self.roles.clone())
     }
 }

@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod screen;
 mod serve;
+mod settings;
 mod story;
 mod tree;
 mod watching;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use units::{DeploymentId, ProviderId, WorkflowId};
 
-use crate::config::{self, Flags};
+use crate::config::Flags;
 use screen::Screen;
 
 /// Runs many AI models on coding work: plans, edits in working copies, tests, reviews, commits or undoes.
@@ -122,13 +123,7 @@ enum Command {
     },
     /// Look at the configuration.
     #[command(subcommand)]
-    Config(Config),
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-enum Config {
-    /// Print the effective values, and where they come from; never a key.
-    Print,
+    Config(settings::Order),
 }
 
 /// How a command ends.
@@ -176,11 +171,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
-        Command::Config(Config::Print) => {
-            let values = config::print(&flags).map_err(refuse)?;
-            io::stdout().write_all(values.as_bytes())?;
-            Ok(End::Done)
-        }
+        Command::Config(order) => settings::look(flags, order),
     }
 }
 

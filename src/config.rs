@@ -8,12 +8,14 @@ mod accounts;
 mod assembly;
 mod base_url;
 mod bounded;
+mod checking;
 mod environment;
 mod error;
 mod key_place;
 mod layers;
 mod local_servers;
 mod one_or_many;
+mod origins;
 mod printing;
 mod providers;
 pub mod settings;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use units::ProviderId;
 
 pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
+pub use checking::Checked;
 pub use environment::Environment;
 pub use error::{Defect, Error};
 pub use settings::Settings;
@@ -84,12 +87,25 @@ pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Erro
     })
 }
 
-/// The effective settings as YAML that can be saved as a configuration file; above it, where they came from.
+/// The effective settings as YAML that can be saved as a configuration file, each with where it comes from.
 ///
 /// # Errors
 /// As [`load`]; but no key is looked up, and the state folder may be missing.
 pub fn print(flags: &Flags) -> Result<String, Error> {
     printing::print(flags, &surroundings())
+}
+
+/// As [`print()`], as JSON.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_json(flags: &Flags) -> Result<String, Error> {
+    printing::print_json(flags, &surroundings())
+}
+
+/// Checks everything that can be checked without calling anybody, and tells all that is wrong at once.
+pub fn check(flags: &Flags) -> Checked {
+    checking::check(flags, &surroundings())
 }
 
 fn surroundings() -> Environment {

@@ -36,9 +36,14 @@ pub(super) struct Account {
 
 /// Checks all providers and looks their keys up.
 pub(super) fn read(providers: &Providers, environment: &Environment) -> Result<Vec<Account>, Error> {
+    read_each(providers, environment).into_iter().collect()
+}
+
+/// As [`read`], provider by provider.
+pub(super) fn read_each(providers: &Providers, environment: &Environment) -> Vec<Result<Account, Error>> {
     let found = providers.iter().len();
     if found > MAX_PROVIDERS {
-        return Err(Error::TooMany { what: "providers", found, most: MAX_PROVIDERS });
+        return vec![Err(Error::TooMany { what: "providers", found, most: MAX_PROVIDERS })];
     }
     providers.iter().map(|(id, provider)| Entry { id, provider }.read(environment)).collect()
 }

@@ -12,9 +12,10 @@ use clock::Clock;
 use routing::{Choice, PassedBy, Readiness, Reason, Table};
 use units::{DeploymentId, ProviderId};
 
+use super::accounts::Account;
 use super::environment::{Environment, FAIL_POINT};
 use super::local_servers::{self, Known};
-use super::settings::Agents;
+use super::settings::{Agent, Agents};
 use super::{Error, Loaded};
 
 /// The roles that ask models, in the order of a run.
@@ -67,19 +68,40 @@ fn roles(agents: &Agents) -> BTreeMap<String, Choice> {
 
 /// What the routing table would call contradictory, in the words of the configuration.
 fn check_roles(agents: &Agents, known: &[Known]) -> Result<(), Error> {
-    for (role, agent) in agents.by_role() {
-        let Choice::Provider(provider) = &agent.model.0 else { continue };
-        let named = known.iter().find(|known| known.account.id == *provider);
-        let Some(named) = named else {
-            let names: Vec<&str> = known.iter().map(|known| known.account.id.as_str()).collect();
-            return Err(Error::UnknownProvider { role, provider: provider.clone(), known: names.join(", ") });
-        };
-        if let Some(reason) = &named.silent {
-            let (provider, reason) = (provider.clone(), reason.clone());
-            return Err(Error::ModelsNotKnown { role, provider, reason });
-        }
+    agents.by_role().into_iter().try_for_each(|(role, agent)| check_role(role, agent, known))
+}
+
+fn check_role(role: &'static str, agent: &Agent, known: &[Known]) -> Result<(), Error> {
+    let Choice::Provider(provider) = &agent.model.0 else { return Ok(()) };
+    let named = known.iter().find(|known| known.account.id == *provider);
+    let Some(named) = named else {
+        let names: Vec<&str> = known.iter().map(|known| known.account.id.as_str()).collect();
+        return Err(Error::UnknownProvider { role, provider: provider.clone(), known: names.join(", ") });
+    };
+    if let Some(reason) = &named.silent {
+        let (provider, reason) = (provider.clone(), reason.clone());
+        return Err(Error::ModelsNotKnown { role, provider, reason });
     }
     Ok(())
+}
+
+/// What is wrong with who asks whom, as far as that is known without asking the servers on this machine.
+pub(super) fn faults(accounts: Vec<Account>, agents: &Agents) -> Vec<Error> {
+    let known: Vec<Known> = accounts.into_iter().map(|account| Known { account, silent: None }).collect();
+    let mut faults: Vec<Error> = Vec::new();
+    for (role, agent) in agents.by_role() {
+        faults.extend(check_role(role, agent, &known).err());
+    }
+    let specs: Vec<ProviderSpec> = known.into_iter().filter_map(|known| spec(known, agents)).collect();
+    let deployments: Vec<_> = specs.iter().flat_map(ProviderSpec::deployments).collect();
+    for (role, choice) in roles(agents) {
+        // A provider whose models have not been asked for has none here.
+        if let Choice::Named(_) = choice {
+            let roles = BTreeMap::from([(role, choice)]);
+            faults.extend(Table::try_new(deployments.clone(), roles).err().map(Error::Routing));
+        }
+    }
+    faults
 }
 
 /// None for a server that is only supposed and does not run; what roles name there is kept, so that it can be told.

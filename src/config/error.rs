@@ -26,7 +26,7 @@ pub enum Error {
         name: String,
     },
     /// A file that something names cannot be read.
-    #[error("{what} {} cannot be read: {source}; correct its path, or create it", path.display())]
+    #[error("{what} {} cannot be read: {source}; {}", path.display(), remedy(source))]
     Unreadable {
         /// Who names it.
         what: String,
@@ -142,9 +142,29 @@ pub enum Error {
     /// A root cannot be registered.
     #[error("`workspaces.roots` or --root: {0}")]
     Roots(#[source] workspace::Error),
+    /// A role asks for what is not there.
+    #[error(transparent)]
+    Routing(#[from] routing::Error),
     /// No client for providers can be made.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+}
+
+/// What to do about a file that cannot be read.
+const REMEDIES: [(io::ErrorKind, &str); 5] = [
+    (io::ErrorKind::NotFound, "correct its path, or create it"),
+    (io::ErrorKind::NotADirectory, "correct its path, or create it"),
+    (io::ErrorKind::IsADirectory, "it is a folder: name the file in it"),
+    (
+        io::ErrorKind::PermissionDenied,
+        "give the user that runs this the right to read it and to enter its folders",
+    ),
+    (io::ErrorKind::InvalidData, "save it as UTF-8 text"),
+];
+
+fn remedy(source: &io::Error) -> &'static str {
+    let known = REMEDIES.iter().find(|(kind, _)| *kind == source.kind());
+    known.map_or("correct its path, or look at its disk", |(_, remedy)| remedy)
 }
 
 /// What is wrong with a provider's entry.

@@ -10,20 +10,25 @@ use std::path::{Component, Path, PathBuf};
 use routing::Choice;
 use serde::Serialize;
 use units::ProviderId;
-use yaml::Value;
+use yaml::{Document, Value};
 
+use super::assembly::ROLES;
 use super::environment::{CONFIG, Environment};
+use super::origins::{Origin, Origins};
 use super::settings::{DEFAULTS, DEFAULTS_NAME, Folders, Settings};
 use super::{Error, Flags};
 
 /// Variables that the vendors' own tools read, and whose base URL they are.
 const VENDORS_URLS: [(&str, &str); 2] = [("ANTHROPIC_BASE_URL", "anthropic"), ("OPENAI_BASE_URL", "openai")];
+const ROOTS: [&str; 2] = ["workspaces", "roots"];
 /// The configuration file beneath a folder for configuration.
 const USUAL_FILE: &str = "impresario/impresario.yaml";
 
 /// The effective settings and where they come from.
 pub(super) struct Effective {
     pub(super) settings: Settings,
+    /// Where each value comes from.
+    pub(super) origins: Origins,
     /// What each layer is called, the lowest first.
     pub(super) layers: Vec<String>,
     /// The configuration file that was looked for.
@@ -32,33 +37,57 @@ pub(super) struct Effective {
 
 /// Lays all layers over one another.
 pub(super) fn read(flags: &Flags, environment: &Environment) -> Result<Effective, Error> {
+    read_all(flags, environment).map_err(|mut errors| errors.swap_remove(0))
+}
+
+/// As [`read`], but goes on after an error, so that all of them can be told; there is one at least.
+pub(super) fn read_all(flags: &Flags, environment: &Environment) -> Result<Effective, Vec<Error>> {
+    let mut errors = Vec::new();
     let mut stack = Stack {
-        value: Value::parse(DEFAULTS_NAME, DEFAULTS)?,
+        value: Value::parse(DEFAULTS_NAME, DEFAULTS).map_err(|error| vec![error.into()])?,
+        origins: Origins::default(),
         layers: vec!["the defaults".to_owned()],
         home: environment.home(),
+        working_folder: absolute(Path::new(".")).map_err(|error| vec![error])?,
     };
-    let working_folder = absolute(Path::new("."))?;
     for (name, provider) in VENDORS_URLS {
-        if let Some(url) = environment.text(name)? {
-            stack.set(name, &["providers", provider, "base_url"], url, &working_folder)?;
+        let set = environment.text(name).and_then(|text| match text {
+            Some(url) => stack.set(name, &["providers", provider, "base_url"], url),
+            None => Ok(()),
+        });
+        errors.extend(set.err());
+    }
+    let (file, preferred) = stack.lay_file(flags, environment).unwrap_or_else(|found| {
+        errors.extend(found);
+        (None, Settings::default())
+    });
+    match environment.settings() {
+        Ok(variables) => {
+            for (name, path, text) in variables {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                errors.extend(stack.set(&name, &path, &text).err());
+            }
         }
+        Err(error) => errors.push(error),
     }
-    let (file, preferred) = stack.lay_file(flags, environment)?;
-    for (name, path, text) in environment.settings()? {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        stack.set(&name, &path, &text, &working_folder)?;
+    if !errors.is_empty() {
+        return Err(errors);
     }
-    let Stack { value, mut layers, .. } = stack;
-    let mut settings: Settings = value.into_typed("the layers of configuration together")?;
-    settings.providers.prefer(&preferred.providers);
-    lay_flags(flags, &mut settings, &mut layers)?;
-    Ok(Effective { settings, layers, file })
+    let Stack { value, origins, layers, .. } = stack;
+    let read = value.into_typed("the layers of configuration together");
+    let settings: Settings = read.map_err(|error| vec![Error::Yaml(error)])?;
+    let mut effective = Effective { settings, origins, layers, file };
+    effective.settings.providers.prefer(&preferred.providers);
+    effective.lay_flags(flags).map_err(|error| vec![error])?;
+    Ok(effective)
 }
 
 struct Stack {
     value: Value,
+    origins: Origins,
     layers: Vec<String>,
     home: Option<PathBuf>,
+    working_folder: PathBuf,
 }
 
 impl Stack {
@@ -67,7 +96,7 @@ impl Stack {
         &mut self,
         flags: &Flags,
         environment: &Environment,
-    ) -> Result<(Option<PathBuf>, Settings), Error> {
+    ) -> Result<(Option<PathBuf>, Settings), Vec<Error>> {
         let named = flags.config.clone().or_else(|| environment.get(CONFIG).map(PathBuf::from));
         let usual = || environment.xdg("XDG_CONFIG_HOME", ".config").map(|folder| folder.join(USUAL_FILE));
         let Some(path) = named.clone().or_else(usual) else { return Ok((None, Settings::default())) };
@@ -75,25 +104,45 @@ impl Stack {
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok((Some(path), Settings::default()));
             }
-            read => read.map_err(|source| Error::Unreadable {
-                what: "the configuration file".to_owned(),
-                path: path.clone(),
-                source,
+            read => read.map_err(|source| {
+                let what = "the configuration file".to_owned();
+                vec![Error::Unreadable { what, path: path.clone(), source }]
             })?,
         };
         let name = path.display().to_string();
-        let settings: Settings = yaml::from_str(&name, &text)?;
-        let path = absolute(&path)?;
+        let (mut document, settings) = read_document(&name, &text)?;
+        self.leave_empty_sections(&mut document);
+        let path = absolute(&path).map_err(|error| vec![error])?;
         let folder = path.parent().expect("a file that was read has a folder");
-        self.lay(Value::parse(&name, &text)?, &settings, folder, name)?;
+        for setting in document.value.leaves() {
+            let line = document.line(&setting);
+            self.origins.set(&setting, Origin::File { name: name.clone(), line });
+        }
+        self.lay(document.value, &settings, folder, name).map_err(|error| vec![error])?;
         Ok((Some(path), settings))
     }
 
-    fn set(&mut self, name: &str, path: &[&str], text: &str, folder: &Path) -> Result<(), Error> {
+    /// A section without a key, such as one whose keys are all comments, says nothing; a provider without one is left out.
+    fn leave_empty_sections(&self, document: &mut Document) {
+        for path in document.value.leaves() {
+            let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+            let is_null = document.value.get(&keys).is_some_and(|value| value.is_null());
+            let is_section = self.value.get(&keys).is_some_and(|value| value.is_mapping());
+            if is_null && is_section && !matches!(keys[..], ["providers", _]) {
+                document.value.remove(&keys);
+            }
+        }
+    }
+
+    fn set(&mut self, name: &str, path: &[&str], text: &str) -> Result<(), Error> {
         let mut value = Value::default();
         value.set(path, text);
         let settings = value.clone().into_typed(name).map_err(Error::Variable)?;
-        self.lay(value, &settings, folder, name.to_owned())
+        for setting in value.leaves() {
+            self.origins.set(&setting, Origin::Variable(name.to_owned()));
+        }
+        let folder = self.working_folder.clone();
+        self.lay(value, &settings, &folder, name.to_owned())
     }
 
     /// Lays one layer; `settings` is what it says by itself.
@@ -106,20 +155,53 @@ impl Stack {
     }
 }
 
-fn lay_flags(flags: &Flags, settings: &mut Settings, layers: &mut Vec<String>) -> Result<(), Error> {
-    if let Some(listen) = flags.listen {
-        settings.server.listen = listen;
-        layers.push("--listen".to_owned());
+/// Reads a configuration file by itself; there is one error at least, and the first is that of the first place.
+fn read_document(name: &str, text: &str) -> Result<(Document, Settings), Vec<Error>> {
+    let document = Document::parse(name, text).map_err(|error| vec![error.into()])?;
+    match yaml::from_str::<Settings>(name, text) {
+        Ok(settings) => Ok((document, settings)),
+        Err(first) => {
+            let others = document.faults::<Settings>().into_iter().map(|fault| fault.error);
+            // The same one, whose place is told less exactly.
+            let others = others.filter(|other| other.message != first.message);
+            Err([first.clone()].into_iter().chain(others).map(Error::Yaml).collect())
+        }
     }
-    for root in &flags.roots {
-        settings.workspaces.roots.0.push(absolute(root)?);
-        layers.push("--root".to_owned());
+}
+
+impl Effective {
+    fn lay_flags(&mut self, flags: &Flags) -> Result<(), Error> {
+        if let Some(listen) = flags.listen {
+            self.settings.server.listen = listen;
+            self.flag("--listen", &["server", "listen"], None);
+            self.layers.push("--listen".to_owned());
+        }
+        if !flags.roots.is_empty() {
+            let named: Result<Vec<PathBuf>, Error> = flags.roots.iter().map(|root| absolute(root)).collect();
+            let roots = &mut self.settings.workspaces.roots.0;
+            let beside = (!roots.is_empty()).then(|| Box::new(self.origins.of(&owned(&ROOTS))));
+            roots.extend(named?);
+            self.flag("--root", &ROOTS, beside);
+            self.layers.push("--root".to_owned());
+        }
+        if let Some(provider) = &flags.provider {
+            self.settings.agents.all_use(&Choice::Provider(provider.clone()));
+            for role in ROLES {
+                self.flag("--provider", &["agents", role, "model"], None);
+            }
+            self.layers.push("--provider".to_owned());
+        }
+        Ok(())
     }
-    if let Some(provider) = &flags.provider {
-        settings.agents.all_use(&Choice::Provider(provider.clone()));
-        layers.push("--provider".to_owned());
+
+    /// Notes that a flag says what stands at `path`, beside what it came from where the flag only adds.
+    fn flag(&mut self, name: &'static str, path: &[&str], beside: Option<Box<Origin>>) {
+        self.origins.set(&owned(path), Origin::Flag { name, beside });
     }
-    Ok(())
+}
+
+fn owned(path: &[&str]) -> Vec<String> {
+    path.iter().map(|key| (*key).to_owned()).collect()
 }
 
 /// The paths that a layer names, made absolute; laid over it, they take the place of what was written.

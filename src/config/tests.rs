@@ -138,6 +138,16 @@ fn a_file_that_is_named_must_be_there_and_the_usual_one_need_not() {
 }
 
 #[test]
+fn a_section_whose_keys_are_all_comments_changes_nothing() {
+    let home =
+        Home::new().file("server:\n  # workers: 3\nagents:\n  planner:\nproviders:\nlog: {level: warn}\n");
+    assert_eq!(home.settings().server, Settings::default().server);
+    assert_eq!(home.settings().agents, Settings::default().agents);
+    assert_eq!(names(&home.settings()), names(&Home::new().settings()));
+    assert_eq!(home.settings().log.level, Some(settings::Level::Warn));
+}
+
+#[test]
 fn the_flag_names_the_file_before_the_variable_and_that_before_the_base_folder() {
     let home = Home::new().file("server: {workers: 5}");
     for (name, workers) in [("flag.yaml", 6), ("variable.yaml", 7), ("impresario/impresario.yaml", 8)] {
@@ -263,6 +273,20 @@ fn what_is_printed_reads_back_as_the_same_settings() {
     assert!(layers[3].ends_with("IMPRESARIO_AGENTS__PLANNER__MODEL"), "{layers:?}");
     assert!(layers[5].contains("/.local/state/impresario"), "{layers:?}");
     assert_eq!(Home::new().file(&printed).settings(), read);
+    let origins = [
+        "    temperature: 0.3  # FILE:1",
+        "    model: mine  # IMPRESARIO_AGENTS__PLANNER__MODEL",
+        "  format: json  # IMPRESARIO_LOG__FORMAT",
+        "  vllm: null  # FILE:2",
+        "  roots:  # FILE:3",
+        "  workers: 2  # default",
+        "    base_url: http://127.0.0.1:9/v1  # FILE:2",
+    ];
+    let file = home.path(".config/impresario/impresario.yaml").display().to_string();
+    for origin in origins {
+        let line = origin.replace("FILE", &file);
+        assert!(printed.lines().any(|found| found == line), "no `{line}` in\n{printed}");
+    }
 }
 
 #[test]

@@ -2,12 +2,15 @@
 //!
 //! The only crate that names the YAML library, so that another can take its place in one file.
 
+mod document;
 mod error;
+mod places;
 mod value;
 mod weight;
 
+pub use document::{Document, Fault, MAX_FAULTS, annotated};
 pub use error::Error;
-pub use value::Value;
+pub use value::{MAX_LEAVES, Value};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

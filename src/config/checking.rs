@@ -1,0 +1,111 @@
+//! Everything that is wrong with a configuration, told at once. Calls nobody and writes nothing.
+
+use std::path::PathBuf;
+
+use clock::Clock;
+use routing::Readiness;
+
+use super::accounts::{self, Account};
+use super::environment::Environment;
+use super::layers::{self, Effective};
+use super::origins::Origins;
+use super::settings::Settings;
+use super::state_folder::StateFolder;
+use super::{Error, Flags, assembly};
+use crate::http::is_loopback;
+use crate::server;
+
+/// What a configuration was found to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What was checked: the configuration file where there is one, the variables, the flags.
+    pub layers: Vec<String>,
+    /// Everything that is wrong: what, where, and what to do about it. Nothing starts with any of these.
+    pub faults: Vec<String>,
+    /// What is not wrong, but may not be what was meant.
+    pub notes: Vec<String>,
+}
+
+pub(super) fn check(flags: &Flags, environment: &Environment) -> Checked {
+    let mut checked = Checked::default();
+    let state = StateFolder::find(flags.state_dir.as_deref(), environment);
+    match layers::read_all(flags, environment) {
+        Ok(effective) => checked.look_at(effective, environment),
+        Err(errors) => {
+            checked.faults = errors.iter().map(Error::to_string).collect();
+            checked.notes.push(
+                "what depends on these was not checked yet: correct them and check once more".to_owned(),
+            );
+        }
+    }
+    checked.fault(state);
+    checked.fault(assembly::fail_point(environment));
+    checked
+}
+
+impl Checked {
+    fn fault<T>(&mut self, result: Result<T, impl Into<Error>>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let text = error.into().to_string();
+                if !self.faults.contains(&text) {
+                    self.faults.push(text);
+                }
+                None
+            }
+        }
+    }
+
+    /// The values together, once each layer is right by itself.
+    fn look_at(&mut self, effective: Effective, environment: &Environment) {
+        let Effective { settings, origins, layers, file } = effective;
+        self.look_at_file(file, &layers);
+        self.layers = layers;
+        let listen = settings.server.listen;
+        if !is_loopback(listen.ip()) {
+            self.faults.push(server::Error::NotLoopback { listen }.to_string());
+        }
+        for root in &settings.workspaces.roots.0 {
+            self.fault(workspace::Roots::try_new(vec![root.clone()]).map_err(Error::Roots));
+        }
+        self.fault(upstream::Client::try_new(&settings.upstream.options(), Clock::real()));
+        let read = accounts::read_each(&settings.providers, environment);
+        let accounts: Vec<Account> = read.into_iter().filter_map(|account| self.fault(account)).collect();
+        // A provider that is wrong is missing from now on, and roles that name it would be blamed for it.
+        if accounts.len() == settings.providers.iter().len() {
+            self.look_at_accounts(&settings, &origins, accounts);
+        }
+    }
+
+    fn look_at_file(&mut self, file: Option<PathBuf>, layers: &[String]) {
+        let Some(file) = file else { return };
+        match layers::read_text(&file) {
+            Ok(text) if text.trim().is_empty() => {
+                self.notes.push(format!("{} is empty: the defaults are in force", file.display()));
+            }
+            Ok(_) => {}
+            // One that is named has been read by now.
+            Err(_) if layers.len() == 1 => {
+                self.notes.push(format!("there is no {}: the defaults are in force", file.display()));
+            }
+            Err(_) => self.notes.push(format!("there is no {}", file.display())),
+        }
+    }
+
+    fn look_at_accounts(&mut self, settings: &Settings, origins: &Origins, accounts: Vec<Account>) {
+        for Account { id, readiness, .. } in &accounts {
+            // Those that are there by default are passed by in silence.
+            let is_meant = origins.say(&["providers", id.as_str()]);
+            if *readiness == Readiness::NoKey && is_meant {
+                self.notes.push(format!("`providers.{id}` is passed by: the variable of its key is not set"));
+            }
+        }
+        for error in assembly::faults(accounts, &settings.agents) {
+            self.fault::<()>(Err(error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

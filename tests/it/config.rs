@@ -1,0 +1,91 @@
+//! The configuration as people meet it: where each value comes from, everything that is wrong with it at once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::commands::{assert_plain, assert_refused, words};
+use crate::house::output;
+use crate::runs::ordinary_house;
+
+#[tokio::test]
+async fn each_printed_value_says_where_it_comes_from_and_all_of_it_reads_back() {
+    let house = ordinary_house();
+    fs::write(house.config(), "server:\n  workers: 3\nlog: {level: info}\n").unwrap();
+    let print = |format: &str| {
+        let mut command = house.command(&["--root", "/tmp", "config", "print", "--format", format]);
+        command.env("IMPRESARIO_LOG__LEVEL", "debug").env("ANTHROPIC_API_KEY", "sk-nobody-may-see-it");
+        output(command)
+    };
+    let yaml = words(&print("yaml").await);
+    let file = house.config().display().to_string();
+    for line in [
+        format!("  workers: 3  # {file}:2"),
+        "  level: debug  # IMPRESARIO_LOG__LEVEL".to_owned(),
+        "  listen: 127.0.0.1:0  # --listen".to_owned(),
+        "  format: text  # default".to_owned(),
+        "  roots:  # --root".to_owned(),
+    ] {
+        assert!(yaml.lines().any(|found| found == line), "no `{line}` in\n{yaml}");
+    }
+    assert!(!yaml.contains("sk-nobody"), "{yaml}");
+    assert_plain(&yaml);
+
+    let json: serde_json::Value = serde_json::from_str(&words(&print("json").await)).unwrap();
+    assert_eq!(json["settings"]["server.workers"]["value"], 3);
+    assert_eq!(json["settings"]["server.workers"]["origin"], format!("{file}:2"));
+    assert_eq!(json["file"], file);
+
+    fs::write(house.config(), &yaml).unwrap();
+    let again = words(&house.run(&["--root", "/tmp", "config", "check"]).await);
+    assert!(again.contains("the configuration is good"), "{again}");
+    let values = |text: &str| -> Vec<String> {
+        let value = |line: &str| line.split("  # ").next().unwrap().trim().to_owned();
+        text.lines().filter(|line| !line.starts_with('#')).map(value).collect()
+    };
+    assert_eq!(values(&words(&house.run(&["config", "print"]).await)), values(&yaml));
+}
+
+#[tokio::test]
+async fn check_tells_everything_at_once_and_ends_with_2() {
+    let house = ordinary_house();
+    fs::write(house.config(), "log: {levle: info}\nserver:\n  workers: none\n  listne: x\n").unwrap();
+    let refused = house.run(&["config", "check"]).await;
+    let file = house.config().display().to_string();
+    assert_refused(
+        &refused,
+        &[
+            &format!("error: {file}:1:7: unknown key `levle` in `log`; did you mean `level`?"),
+            &format!("error: {file}:3:3: server.workers: invalid type"),
+            &format!("error: {file}:4:3: unknown key `listne` in `server`; did you mean `listen`?"),
+            "3 errors",
+        ],
+    );
+    assert!(!house.state().exists());
+}
+
+#[tokio::test]
+async fn check_takes_a_file_of_its_own_and_ends_with_0_when_it_is_good() {
+    let house = ordinary_house();
+    let other = house.path("other.yaml");
+    fs::write(&other, "log: {level: warn}\n").unwrap();
+    fs::write(house.config(), "nonsense: 1\n").unwrap();
+    let good = house.run(&["config", "check", other.to_str().unwrap()]).await;
+    assert_eq!(good.status.code(), Some(0), "{}", words(&good));
+    assert!(words(&good).contains(other.to_str().unwrap()), "{}", words(&good));
+    assert_refused(
+        &house.run(&["config", "check", "/nowhere/x.yaml"]).await,
+        &["correct its path, or create it"],
+    );
+    assert_refused(&house.run(&["config", "check", "/"]).await, &["it is a folder"]);
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_read_is_refused_with_whose_right_is_missing() {
+    let house = ordinary_house();
+    fs::set_permissions(house.config(), fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(house.config()).is_ok() {
+        // Root reads everything.
+        return;
+    }
+    assert_refused(&house.run(&["config", "check"]).await, &["give the user that runs this the right"]);
+}
