@@ -63,6 +63,8 @@ pub struct Blueprint {
     pub providers: Vec<ProviderSpec>,
     /// What each role wants; `auto` unless said.
     pub roles: BTreeMap<String, Choice>,
+    /// How hard calls try.
+    pub policy: routing::Policy,
     /// How connections to providers are made.
     pub upstream: upstream::Options,
     /// How long to wait for providers.
@@ -124,7 +126,7 @@ impl Blueprint {
     /// When it contradicts itself.
     pub fn table(&self) -> Result<routing::Table, routing::Error> {
         let deployments = self.providers.iter().flat_map(ProviderSpec::deployments);
-        routing::Table::try_new(deployments.collect(), self.roles.clone())
+        Ok(routing::Table::try_new(deployments.collect(), self.roles.clone())?.under(self.policy))
     }
 }
 

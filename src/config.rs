@@ -11,6 +11,7 @@ mod bounded;
 mod checking;
 mod environment;
 mod error;
+mod forerunner;
 mod key_place;
 mod layers;
 mod local_servers;
@@ -20,6 +21,7 @@ mod printing;
 mod providers;
 pub mod settings;
 mod state_folder;
+mod strategy;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,6 +80,7 @@ pub fn load(flags: &Flags) -> Result<Loaded, Error> {
 /// As [`load`].
 pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Error> {
     let settings = layers::read(flags, &environment)?.settings;
+    checking::ports(&settings).map_or(Ok(()), Err)?;
     Ok(Loaded {
         state: StateFolder::find(flags.state_dir.as_deref(), &environment)?,
         accounts: accounts::read(&settings.providers, &environment)?,

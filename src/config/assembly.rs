@@ -9,13 +9,13 @@ use std::sync::Arc;
 use actors::tree::{Blueprint, ProviderSpec};
 use actors::workbench::{EndBeforeRename, Running};
 use clock::Clock;
-use routing::{Choice, PassedBy, Readiness, Reason, Table};
-use units::{DeploymentId, ProviderId};
+use routing::{Choice, MAX_CHAIN, PassedBy, Readiness, Reason, Table};
+use units::{DeploymentId, ModelName, ProviderId};
 
 use super::accounts::Account;
 use super::environment::{Environment, FAIL_POINT};
 use super::local_servers::{self, Known};
-use super::settings::{Agent, Agents};
+use super::settings::{Agents, Wanted};
 use super::{Error, Loaded};
 
 /// The roles that ask models, in the order of a run.
@@ -38,13 +38,14 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
     let settings = &loaded.settings;
     let upstream = settings.upstream.options();
     let known = local_servers::ask(&loaded.accounts, &upstream, &clock).await?;
-    check_roles(&settings.agents, &known)?;
+    let roles = roles(&settings.agents, &known)?;
     let end_before_rename =
         loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
     Ok(Blueprint {
         database: loaded.state.database(),
         providers: known.into_iter().filter_map(|known| spec(known, &settings.agents)).collect(),
-        roles: roles(&settings.agents),
+        roles,
+        policy: settings.routing.policy(),
         upstream,
         patience: settings.upstream.patience(),
         roots: workspace::Roots::try_new(settings.workspaces.roots.0.clone()).map_err(Error::Roots)?,
@@ -62,46 +63,68 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
     })
 }
 
-fn roles(agents: &Agents) -> BTreeMap<String, Choice> {
-    agents.by_role().into_iter().map(|(role, agent)| (role.to_owned(), agent.model.0.clone())).collect()
+/// What each role wants, or what is wrong with that in the words of the configuration.
+fn roles(agents: &Agents, known: &[Known]) -> Result<BTreeMap<String, Choice>, Error> {
+    let wanted = agents.by_role().into_iter();
+    wanted.map(|(role, agent)| Ok((role.to_owned(), choice(role, &agent.model, known)?))).collect()
 }
 
-/// What the routing table would call contradictory, in the words of the configuration.
-fn check_roles(agents: &Agents, known: &[Known]) -> Result<(), Error> {
-    agents.by_role().into_iter().try_for_each(|(role, agent)| check_role(role, agent, known))
-}
-
-fn check_role(role: &'static str, agent: &Agent, known: &[Known]) -> Result<(), Error> {
-    let Choice::Provider(provider) = &agent.model.0 else { return Ok(()) };
-    let named = known.iter().find(|known| known.account.id == *provider);
-    let Some(named) = named else {
-        let names: Vec<&str> = known.iter().map(|known| known.account.id.as_str()).collect();
-        return Err(Error::UnknownProvider { role, provider: provider.clone(), known: names.join(", ") });
+fn choice(role: &'static str, wanted: &Wanted, known: &[Known]) -> Result<Choice, Error> {
+    let word = match wanted {
+        Wanted::Auto => return Ok(Choice::Auto),
+        Wanted::Chain(chain) => return Ok(Choice::Named(chain.clone())),
+        Wanted::Word(word) => word,
     };
-    if let Some(reason) = &named.silent {
-        let (provider, reason) = (provider.clone(), reason.clone());
-        return Err(Error::ModelsNotKnown { role, provider, reason });
+    let Some(named) = known.iter().find(|known| known.account.id.as_str() == word.as_str()) else {
+        let mut chain = called(word, known);
+        if chain.is_empty() {
+            let names: Vec<&str> = known.iter().map(|known| known.account.id.as_str()).collect();
+            return Err(Error::UnknownModel { role, found: word.clone(), known: names.join(", ") });
+        }
+        chain.truncate(MAX_CHAIN);
+        return Ok(Choice::Named(chain));
+    };
+    let provider = named.account.id.clone();
+    match named.silent.clone() {
+        None => Ok(Choice::Provider(provider)),
+        Some(reason) => Err(Error::ModelsNotKnown { role, provider, reason }),
     }
-    Ok(())
 }
 
-/// What is wrong with who asks whom, as far as that is known without asking the servers on this machine.
-pub(super) fn faults(accounts: Vec<Account>, agents: &Agents) -> Vec<Error> {
+/// The models of this name, the one at the most preferred provider first.
+fn called(model: &ModelName, known: &[Known]) -> Vec<DeploymentId> {
+    let has = |known: &&Known| known.account.models.iter().flatten().any(|(name, _)| name == model);
+    let at = |known: &Known| DeploymentId { provider: known.account.id.clone(), model: model.clone() };
+    known.iter().filter(has).map(at).collect()
+}
+
+/// What can be said of who asks whom without asking the servers on this machine.
+pub(super) struct Doubts {
+    pub(super) faults: Vec<Error>,
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) fn doubts(accounts: Vec<Account>, agents: &Agents) -> Doubts {
     let known: Vec<Known> = accounts.into_iter().map(|account| Known { account, silent: None }).collect();
-    let mut faults: Vec<Error> = Vec::new();
+    let unasked = known.iter().any(|known| known.account.models.is_none());
+    let mut doubts = Doubts { faults: Vec::new(), notes: Vec::new() };
+    let mut chains = Vec::new();
     for (role, agent) in agents.by_role() {
-        faults.extend(check_role(role, agent, &known).err());
+        match choice(role, &agent.model, &known) {
+            Ok(named @ Choice::Named(_)) => chains.push((role.to_owned(), named)),
+            // A provider whose models have not been asked for has none here.
+            Ok(Choice::Auto | Choice::Provider(_)) => {}
+            Err(error @ Error::UnknownModel { .. }) if unasked => doubts.notes.push(format!(
+                "{error}; or it is a model of a server on this machine: those are asked when Impresario starts"
+            )),
+            Err(error) => doubts.faults.push(error),
+        }
     }
     let specs: Vec<ProviderSpec> = known.into_iter().filter_map(|known| spec(known, agents)).collect();
     let deployments: Vec<_> = specs.iter().flat_map(ProviderSpec::deployments).collect();
-    for (role, choice) in roles(agents) {
-        // A provider whose models have not been asked for has none here.
-        if let Choice::Named(_) = choice {
-            let roles = BTreeMap::from([(role, choice)]);
-            faults.extend(Table::try_new(deployments.clone(), roles).err().map(Error::Routing));
-        }
-    }
-    faults
+    let contradiction = |chain| Table::try_new(deployments.clone(), BTreeMap::from([chain])).err();
+    doubts.faults.extend(chains.into_iter().filter_map(contradiction).map(Error::Routing));
+    doubts
 }
 
 /// None for a server that is only supposed and does not run; what roles name there is kept, so that it can be told.
@@ -126,9 +149,9 @@ fn spec(known: Known, agents: &Agents) -> Option<ProviderSpec> {
 }
 
 fn named_at(provider: &ProviderId, agents: &Agents) -> std::collections::BTreeSet<DeploymentId> {
-    let chains = agents.by_role().into_iter().filter_map(|(_, agent)| match &agent.model.0 {
-        Choice::Named(chain) => Some(chain),
-        Choice::Auto | Choice::Provider(_) => None,
+    let chains = agents.by_role().into_iter().filter_map(|(_, agent)| match &agent.model {
+        Wanted::Chain(chain) => Some(chain),
+        Wanted::Auto | Wanted::Word(_) => None,
     });
     chains.flatten().filter(|id| id.provider == *provider).cloned().collect()
 }

@@ -9,7 +9,7 @@ use super::accounts::{self, Account};
 use super::environment::Environment;
 use super::layers::{self, Effective};
 use super::origins::Origins;
-use super::settings::Settings;
+use super::settings::{Bounded, Settings};
 use super::state_folder::StateFolder;
 use super::{Error, Flags, assembly};
 use crate::http::is_loopback;
@@ -43,6 +43,21 @@ pub(super) fn check(flags: &Flags, environment: &Environment) -> Checked {
     checked
 }
 
+/// Two servers on one port.
+pub(super) fn ports(settings: &Settings) -> Option<Error> {
+    let port = |port: Option<Bounded<1, 65_535>>| port.map(Bounded::get);
+    let named = [
+        ("server.listen", Some(u64::from(settings.server.listen.port()))),
+        ("mcp.context_port", port(settings.mcp.context_port)),
+        ("mcp.model_port", port(settings.mcp.model_port)),
+    ];
+    let pairs = [(0, 1), (0, 2), (1, 2)].map(|(one, other)| (named[one], named[other]));
+    pairs.into_iter().find_map(|((one, port), (other, second))| {
+        let port = port.filter(|port| Some(*port) == second)?;
+        Some(Error::SamePort { one, other, port })
+    })
+}
+
 impl Checked {
     fn fault<T>(&mut self, result: Result<T, impl Into<Error>>) -> Option<T> {
         match result {
@@ -65,6 +80,11 @@ impl Checked {
         let listen = settings.server.listen;
         if !is_loopback(listen.ip()) {
             self.faults.push(server::Error::NotLoopback { listen }.to_string());
+        }
+        self.faults.extend(ports(&settings).map(|error| error.to_string()));
+        if origins.say(&["mcp"]) {
+            let text = "`mcp` is checked and not used yet: the MCP servers come with a later version";
+            self.notes.push(text.to_owned());
         }
         for root in &settings.workspaces.roots.0 {
             self.fault(workspace::Roots::try_new(vec![root.clone()]).map_err(Error::Roots));
@@ -101,9 +121,11 @@ impl Checked {
                 self.notes.push(format!("`providers.{id}` is passed by: the variable of its key is not set"));
             }
         }
-        for error in assembly::faults(accounts, &settings.agents) {
+        let assembly::Doubts { faults, notes } = assembly::doubts(accounts, &settings.agents);
+        for error in faults {
             self.fault::<()>(Err(error));
         }
+        self.notes.extend(notes);
     }
 }
 

@@ -19,6 +19,32 @@ pub enum Error {
          IMPRESARIO_CONFIG, IMPRESARIO_STATE_DIR and IMPRESARIO_FAILPOINT are no settings)"
     )]
     Variable(#[source] yaml::Error),
+    /// A setting has two names, and they say different things.
+    #[error(
+        "{file}:{line}: `{key}` and `{second}` (line {second_line}) are one setting and say two things: keep one"
+    )]
+    TwoNames {
+        /// The file.
+        file: String,
+        /// The line of the house's own name.
+        line: usize,
+        /// The house's own name.
+        key: String,
+        /// The line of the other name.
+        second_line: usize,
+        /// The other name.
+        second: String,
+    },
+    /// Two settings name one port.
+    #[error("`{one}` and `{other}` are both {port}, and a port serves one of them: change one")]
+    SamePort {
+        /// One setting.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+        /// The port.
+        port: u64,
+    },
     /// A variable is no UTF-8.
     #[error("the environment variable {name} is no UTF-8 text: set it anew, or unset it")]
     VariableNotText {
@@ -64,13 +90,16 @@ pub enum Error {
     /// A script cannot be played.
     #[error(transparent)]
     Script(#[from] scripted::Error),
-    /// A role names a provider that is not configured.
-    #[error("`agents.{role}.model` names the provider `{provider}`, which is not configured; known: {known}")]
-    UnknownProvider {
+    /// A role names what is not configured.
+    #[error(
+        "`agents.{role}.model` is `{found}`, which is no configured provider ({known}) and no model of one: correct \
+         it, or add it under `providers`"
+    )]
+    UnknownModel {
         /// Which role.
         role: &'static str,
         /// What it names.
-        provider: ProviderId,
+        found: ModelName,
         /// The names that there are.
         known: String,
     },

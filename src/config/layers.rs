@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use routing::Choice;
 use serde::Serialize;
 use units::ProviderId;
 use yaml::{Document, Value};
 
 use super::assembly::ROLES;
 use super::environment::{CONFIG, Environment};
+use super::forerunner::{self, Translated};
 use super::origins::{Origin, Origins};
 use super::settings::{DEFAULTS, DEFAULTS_NAME, Folders, Settings};
 use super::{Error, Flags};
@@ -157,16 +157,27 @@ impl Stack {
 
 /// Reads a configuration file by itself; there is one error at least, and the first is that of the first place.
 fn read_document(name: &str, text: &str) -> Result<(Document, Settings), Vec<Error>> {
-    let document = Document::parse(name, text).map_err(|error| vec![error.into()])?;
-    match yaml::from_str::<Settings>(name, text) {
-        Ok(settings) => Ok((document, settings)),
+    let mut document = Document::parse(name, text).map_err(|error| vec![error.into()])?;
+    let written = document.clone();
+    let Translated { contradictions: mut errors, twofold } = forerunner::translate(name, &mut document);
+    // An error of the text has its exact place; but what is there under two names cannot be read from it.
+    let read = if twofold { document.value.clone().into_typed(name) } else { yaml::from_str(name, text) };
+    match read {
+        Ok(settings) if errors.is_empty() => return Ok((document, settings)),
+        Ok(_) => {}
         Err(first) => {
-            let others = document.faults::<Settings>().into_iter().map(|fault| fault.error);
-            // The same one, whose place is told less exactly.
-            let others = others.filter(|other| other.message != first.message);
-            Err([first.clone()].into_iter().chain(others).map(Error::Yaml).collect())
+            let mut faults: Vec<yaml::Error> =
+                written.faults::<Settings>().into_iter().map(|fault| fault.error).collect();
+            // Both tell of the first one; the reader's place is the more exact one, where it has one.
+            match faults.iter().position(|fault| fault.message == first.message) {
+                Some(_) if first.line.is_none() => {}
+                Some(same) => faults[same] = first,
+                None => faults.insert(0, first),
+            }
+            errors.extend(faults.into_iter().map(Error::Yaml));
         }
     }
+    Err(errors)
 }
 
 impl Effective {
@@ -185,7 +196,7 @@ impl Effective {
             self.layers.push("--root".to_owned());
         }
         if let Some(provider) = &flags.provider {
-            self.settings.agents.all_use(&Choice::Provider(provider.clone()));
+            self.settings.agents.all_use(provider);
             for role in ROLES {
                 self.flag("--provider", &["agents", role, "model"], None);
             }

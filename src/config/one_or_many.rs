@@ -4,13 +4,21 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use routing::{Choice, MAX_CHAIN};
+use routing::MAX_CHAIN;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use units::{DeploymentId, ModelName};
 
-/// What a role asks: `auto`, a provider, `provider/model`, or a list of the latter.
+/// What a role asks: `auto`, a provider, a model, `provider/model`, or a list of the latter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted(pub Choice);
+pub enum Wanted {
+    /// Any model that is ready.
+    Auto,
+    /// A provider of this name, else a model of this name at whatever provider has one.
+    Word(ModelName),
+    /// These and no other, in this order.
+    Chain(Vec<DeploymentId>),
+}
 
 impl<'de> Deserialize<'de> for Wanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -20,10 +28,10 @@ impl<'de> Deserialize<'de> for Wanted {
 
 impl Serialize for Wanted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Choice::Auto => serializer.serialize_str("auto"),
-            Choice::Provider(provider) => provider.serialize(serializer),
-            Choice::Named(chain) => match chain.as_slice() {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Word(word) => word.serialize(serializer),
+            Self::Chain(chain) => match chain.as_slice() {
                 [only] => only.serialize(serializer),
                 chain => chain.serialize(serializer),
             },
@@ -32,14 +40,14 @@ impl Serialize for Wanted {
 }
 
 impl OneOrMany for Wanted {
-    const EXPECTED: &'static str = "`auto`, a provider, provider/model or a list of the latter";
+    const EXPECTED: &'static str = "`auto`, a provider, a model, provider/model or a list of the latter";
     const MOST: usize = MAX_CHAIN;
 
     fn one(text: &str) -> Result<Self, String> {
         match text {
-            "auto" => Ok(Self(Choice::Auto)),
+            "auto" => Ok(Self::Auto),
             text if text.contains('/') => Self::many(vec![text.to_owned()]),
-            text => text.parse().map(|id| Self(Choice::Provider(id))).map_err(|error| error.to_string()),
+            text => text.parse().map(Self::Word).map_err(|error| error.to_string()),
         }
     }
 
@@ -48,7 +56,7 @@ impl OneOrMany for Wanted {
             return Err("an empty list: name a provider/model, or write auto".to_owned());
         }
         let parsed: Result<Vec<_>, _> = texts.iter().map(|text| text.parse()).collect();
-        parsed.map(|chain| Self(Choice::Named(chain))).map_err(|error| error.to_string())
+        parsed.map(Self::Chain).map_err(|error| error.to_string())
     }
 }
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use actors::workbench::{Asking, Manners};
 use pricing::Price;
-use routing::Choice;
 use serde::{Deserialize, Serialize};
-use units::{ModelName, TokenCount};
+use units::{ModelName, ProviderId, TokenCount};
 use workflow::{MAX_LIMIT, Mode};
 
 pub use super::base_url::BaseUrl;
@@ -19,6 +18,7 @@ pub use super::bounded::{Bounded, Temperature};
 pub use super::key_place::KeyPlace;
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
+pub use super::strategy::Strategy;
 
 /// The documentation of every key, and the lowest layer.
 pub(super) const DEFAULTS: &str = include_str!("../../config/impresario.yaml");
@@ -45,6 +45,8 @@ pub struct Settings {
     pub providers: Providers,
     /// How each agent asks.
     pub agents: Agents,
+    /// Who is asked when somebody fails.
+    pub routing: Routing,
     /// The limits of a run.
     pub workflow: Workflow,
     /// Where workflows may work.
@@ -53,6 +55,8 @@ pub struct Settings {
     pub process: Process,
     /// How providers are called.
     pub upstream: Upstream,
+    /// The servers for clients that speak MCP.
+    pub mcp: Mcp,
 }
 
 /// The server's doors.
@@ -186,6 +190,35 @@ pub struct Agent {
     pub within_s: Seconds,
 }
 
+/// Who is asked when somebody fails. Each key has a second name, which users of the forerunner know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Routing {
+    /// In which order candidates are asked.
+    pub strategy: Strategy,
+    /// Whether the next candidate is asked after one that failed.
+    #[serde(alias = "fallbackEnabled")]
+    pub fallback_enabled: bool,
+    /// How often the last candidate is asked again.
+    #[serde(alias = "maxRetries")]
+    pub max_retries: Bounded<0, { routing::MAX_RETRIES as u64 }>,
+}
+
+/// The servers for clients that speak MCP, which are not built yet. Each key has a second name, as in [`Routing`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mcp {
+    /// The port of the server of contexts.
+    #[serde(alias = "contextPort")]
+    pub context_port: Option<Bounded<1, 65_535>>,
+    /// The port of the server of models.
+    #[serde(alias = "modelPort")]
+    pub model_port: Option<Bounded<1, 65_535>>,
+    /// The most connections of each.
+    #[serde(alias = "maxConnections")]
+    pub max_connections: Option<Bounded<1, 100_000>>,
+}
+
 /// The limits of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -262,10 +295,21 @@ impl Default for Agents {
 impl Default for Agent {
     fn default() -> Self {
         Self {
-            model: Wanted(Choice::Auto),
+            model: Wanted::Auto,
             temperature: None,
             max_output_tokens: Bounded::new(16_000),
             within_s: Bounded::new(600),
+        }
+    }
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        let policy = routing::Policy::default();
+        Self {
+            strategy: Strategy::Preference,
+            fallback_enabled: policy.fallback,
+            max_retries: Bounded::new(policy.max_retries.into()),
         }
     }
 }
@@ -312,9 +356,10 @@ impl Agents {
         [("planner", &self.planner), ("editor", &self.editor), ("reviewer", &self.reviewer)]
     }
 
-    pub(super) fn all_use(&mut self, choice: &Choice) {
+    pub(super) fn all_use(&mut self, provider: &ProviderId) {
+        let word: ModelName = provider.as_str().parse().expect("what may name a provider may name a model");
         for agent in [&mut self.planner, &mut self.editor, &mut self.reviewer] {
-            agent.model = Wanted(choice.clone());
+            agent.model = Wanted::Word(word.clone());
         }
     }
 
@@ -334,6 +379,13 @@ impl Agent {
             temperature: self.temperature.map(Temperature::get),
             within: Duration::from_secs(self.within_s.get()),
         }
+    }
+}
+
+impl Routing {
+    pub(super) fn policy(&self) -> routing::Policy {
+        let max_retries = u32::try_from(self.max_retries.get()).expect("its bound is far below");
+        routing::Policy { fallback: self.fallback_enabled, max_retries }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use routing::Choice;
 use tempfile::TempDir;
 
 use super::settings::{DEFAULTS, DEFAULTS_NAME, Kind};
@@ -369,7 +368,7 @@ fn one_flag_gives_all_roles_to_one_provider() {
     let flags = Flags { provider: Some("openai".parse().unwrap()), ..Flags::default() };
     let settings = Home::new().file("agents: {editor: {model: anthropic/x}}").load(&flags).unwrap().settings;
     for (role, agent) in settings.agents.by_role() {
-        assert_eq!(agent.model.0, Choice::Provider("openai".parse().unwrap()), "{role}");
+        assert_eq!(agent.model, settings::Wanted::Word("openai".parse().unwrap()), "{role}");
     }
 }
 
@@ -379,4 +378,74 @@ fn reading_leaves_no_trace() {
     home.load(&Flags::default()).unwrap();
     let left: Vec<_> = std::fs::read_dir(Path::new(home.folder.path())).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// The block as users of the forerunner have it.
+const FORERUNNERS: &str = "\
+agents:
+  planner:
+    model: claude-opus-5-5
+    temperature: 0.2
+  editor:
+    model: claude-sonnet-5-5
+    temperature: 0.1
+  reviewer:
+    model: gpt-6-sol
+    temperature: 0.3
+routing:
+  strategy: priority
+  fallbackEnabled: false
+  maxRetries: 5
+mcp:
+  contextPort: 3001
+  modelPort: 3002
+  maxConnections: 100
+";
+
+#[test]
+fn the_forerunners_block_is_read_word_for_word() {
+    let home = Home::new().file(FORERUNNERS);
+    let settings = home.settings();
+    assert_eq!(settings.agents.planner.temperature.map(|degree| degree.get()), Some(0.2));
+    assert_eq!(settings.routing.policy(), routing::Policy { fallback: false, max_retries: 5 });
+    assert_eq!(settings.mcp.context_port.map(|port| port.get()), Some(3001));
+    assert_eq!(settings.mcp.max_connections.map(|number| number.get()), Some(100));
+    let printed = home.printed();
+    assert!(printed.contains("  max_retries: 5  # ") && printed.contains(":14\n"), "{printed}");
+    assert_eq!(Home::new().file(&printed).settings(), settings);
+    let home = home.variable("IMPRESARIO_ROUTING__MAX_RETRIES", "7");
+    assert_eq!(home.settings().routing.policy().max_retries, 7);
+}
+
+#[test]
+fn one_setting_under_two_names_must_say_one_thing() {
+    let same = "routing:\n  maxRetries: 4\n  max_retries: 4\n";
+    assert_eq!(Home::new().file(same).settings().routing.policy().max_retries, 4);
+    let refused = Home::new().file("routing:\n  maxRetries: 4\n\n  max_retries: 5\n").refusal();
+    assert!(
+        refused.contains("impresario.yaml:4: `routing.max_retries` and `routing.maxRetries` (line 2)"),
+        "{refused}"
+    );
+    let refused = Home::new().file("routing: {maxRetries: many}").refusal();
+    assert!(refused.contains("impresario.yaml:1:23: ") && refused.contains("from 0 to 10"), "{refused}");
+    let refused = Home::new().file("routing: {maxRetreis: 3}").refusal();
+    assert!(
+        refused.contains("unknown key `maxRetreis` in `routing`; did you mean `maxRetries`?"),
+        "{refused}"
+    );
+    let refused = Home::new().file("routing: {strategy: roundRobin}").refusal();
+    assert!(
+        refused.contains("impresario.yaml:1:21: ") && refused.contains("what works is `preference`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn two_servers_on_one_port_are_refused() {
+    let refused = Home::new().file("mcp: {contextPort: 3001, modelPort: 3001}").refusal();
+    assert!(refused.contains("`mcp.context_port` and `mcp.model_port` are both 3001"), "{refused}");
+    let refused = Home::new().file("mcp: {modelPort: 7300}").refusal();
+    assert!(refused.contains("`server.listen` and `mcp.model_port` are both 7300"), "{refused}");
+    let refused = Home::new().file("mcp: {modelPort: 0}").refusal();
+    assert!(refused.contains("from 1 to 65535"), "{refused}");
 }

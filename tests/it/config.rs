@@ -3,9 +3,26 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::Value;
+use workflow::Outcome;
+
 use crate::commands::{assert_plain, assert_refused, words};
-use crate::house::output;
-use crate::runs::ordinary_house;
+use crate::house::{House, output};
+use crate::runs::{CALLS, ordinary, ordinary_house};
+use crate::speech::approve;
+use crate::story::Story;
+use crate::vendor::Says;
+
+/// Writes the configuration: the vendor with these models, and `rest`.
+fn configure(house: &House, models: &[&str], rest: &str) {
+    let models: Vec<String> = models.iter().map(|model| format!("{{name: {model}}}")).collect();
+    let (url, models) = (house.vendor.base_url(), models.join(", "));
+    let text = format!(
+        "providers:\n  ollama: null\n  vllm: null\n  llama_cpp: null\n  vendor: {{kind: openai_compatible, \
+         base_url: \"{url}\", models: [{models}]}}\n{rest}"
+    );
+    fs::write(house.config(), text).unwrap();
+}
 
 #[tokio::test]
 async fn each_printed_value_says_where_it_comes_from_and_all_of_it_reads_back() {
@@ -88,4 +105,52 @@ async fn a_file_that_may_not_be_read_is_refused_with_whose_right_is_missing() {
         return;
     }
     assert_refused(&house.run(&["config", "check"]).await, &["give the user that runs this the right"]);
+}
+
+#[tokio::test]
+async fn each_role_of_the_forerunners_block_asks_its_model_with_its_temperature() {
+    let mut house = ordinary_house();
+    let block = "agents:\n  planner:\n    model: planner\n    temperature: 0.7\n  editor:\n    model: editor\n    \
+                 temperature: 0.2\n  reviewer:\n    model: reviewer\n    temperature: 0\nrouting:\n  strategy: \
+                 priority\n  fallbackEnabled: true\n  maxRetries: 3\nmcp:\n  contextPort: 3001\n  modelPort: 3002\n  \
+                 maxConnections: 50\n";
+    configure(&house, &["planner", "editor", "reviewer"], block);
+    let checked = house.run(&["config", "check"]).await;
+    assert_eq!(checked.status.code(), Some(0), "{}", words(&checked));
+    assert!(words(&checked).contains("note: `mcp` is checked and not used yet"), "{}", words(&checked));
+
+    let client = house.serve().await;
+    let id = client.start(&house.order()).await.unwrap();
+    Story::follow(&client, &id).done().await;
+    let asked = house.vendor.asked();
+    assert_eq!(asked.len(), CALLS);
+    for asked in asked {
+        let body: Value = serde_json::from_str(&asked.body).unwrap();
+        let expected = match asked.model.as_str() {
+            "planner" => 0.7,
+            "editor" => 0.2,
+            _ => 0.0,
+        };
+        assert_eq!(body["temperature"].as_f64(), Some(expected), "{}", asked.model);
+    }
+}
+
+#[tokio::test]
+async fn the_policy_of_routing_is_kept_by_the_gateway() {
+    let fails = |asked: &crate::vendor::Asked| match asked.model.as_str() {
+        "planner" => Says::Fails(503),
+        "spare" => ordinary(&crate::vendor::Asked { model: "planner".to_owned(), ..asked.clone() }),
+        _ => approve(),
+    };
+    let agents = "agents: {planner: {model: [vendor/planner, vendor/spare]}, editor: {model: vendor}, reviewer: {model: \
+                  vendor}}\nworkflow: {step_failures: 0}\n";
+    let mut house = House::new(fails);
+    let rest = format!("{agents}routing: {{fallbackEnabled: false, maxRetries: 1}}\n");
+    configure(&house, &["planner", "spare"], &rest);
+    let client = house.serve().await;
+    let id = client.start(&house.order()).await.unwrap();
+    let (outcome, heard) = Story::follow(&client, &id).end().await;
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{heard:#?}");
+    let models: Vec<String> = house.vendor.asked().into_iter().map(|asked| asked.model).collect();
+    assert_eq!(models, ["planner", "planner"]);
 }

@@ -77,6 +77,7 @@ impl Place {
         let roles = ["planner", "editor", "reviewer"].map(|role| (role.to_owned(), choice.clone()));
         let folder = |name: &str| -> PathBuf { self.state.path().join(name) };
         Blueprint {
+            policy: routing::Policy::default(),
             clock: clock.clone(),
             database: folder("test.db"),
             providers: vec![provider],

@@ -101,7 +101,7 @@ impl Gateway {
     ) -> Result<Receipt, Error> {
         let routes = self.routes.load_full();
         let candidates = routes.candidates(call.role)?;
-        let mut run = Run::start(self, call);
+        let mut run = Run::start(self, call, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
             if let Some(answer) = run.candidate(deployment, others, on_event).await? {

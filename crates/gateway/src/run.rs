@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chat::Answer;
-use routing::{Failed, Failure, MAX_ATTEMPTS, Verdict};
+use routing::{Failed, Failure, Verdict};
 use upstream::FailureClass;
 
 use crate::asked::{Asked, OnEvent};
@@ -14,6 +14,8 @@ pub(crate) struct Run<'a> {
     call: Call<'a>,
     started: Instant,
     within: Duration,
+    /// How often a candidate may be asked.
+    most: u32,
     attempts: Vec<Attempt>,
     /// When the first of the candidates may answer again.
     soonest: Option<Instant>,
@@ -26,9 +28,17 @@ enum Next {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn start(gateway: &'a Gateway, call: Call<'a>) -> Self {
+    pub(crate) fn start(gateway: &'a Gateway, call: Call<'a>, most: u32) -> Self {
         let within = call.within.min(MAX_WITHIN);
-        Self { gateway, call, started: gateway.clock.now(), within, attempts: Vec::new(), soonest: None }
+        Self {
+            gateway,
+            call,
+            started: gateway.clock.now(),
+            within,
+            most,
+            attempts: Vec::new(),
+            soonest: None,
+        }
     }
 
     /// Asks one candidate, again if that is promising; `None` when it is the next one's turn.
@@ -38,7 +48,7 @@ impl<'a> Run<'a> {
         others: bool,
         on_event: OnEvent<'_>,
     ) -> Result<Option<Answer>, Error> {
-        for attempt in 1..=MAX_ATTEMPTS {
+        for attempt in 1..=self.most {
             if self.left().is_zero() {
                 return Ok(None);
             }
@@ -122,7 +132,14 @@ impl<'a> Run<'a> {
         };
         let failure = failure_of(class);
         let jitter = (self.gateway.jitter)();
-        let verdict = routing::after(&Failed { failure, attempt: number, retry_after, others, jitter });
+        let verdict = routing::after(&Failed {
+            failure,
+            attempt: number,
+            attempts: self.most,
+            retry_after,
+            others,
+            jitter,
+        });
         let next = match verdict {
             Verdict::GiveUp => {
                 let Attempt { deployment, why, .. } = attempt;

@@ -114,6 +114,26 @@ async fn a_provider_is_left_alone_as_long_as_it_asks() {
 }
 
 #[tokio::test]
+async fn no_more_retries_are_made_than_the_policy_allows() {
+    for max_retries in [0, 1, 4] {
+        let house = House::of(&[("a/x", "{fault: {kind: status, status: 429}}")]);
+        house.under(routing::Policy { max_retries, ..routing::Policy::default() });
+        let error = ask(&house, &mut String::new()).await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable { .. }));
+        assert_eq!(house.ends().len(), max_retries as usize + 1);
+    }
+}
+
+#[tokio::test]
+async fn without_fallback_the_next_candidate_is_left_in_peace() {
+    let house = House::of(&[("a/x", "{fault: {kind: status, status: 429}}"), ("b/y", HELLO)]);
+    house.under(routing::Policy { fallback: false, max_retries: 1 });
+    assert!(ask(&house, &mut String::new()).await.is_err());
+    assert!(house.ends().iter().all(|(deployment, _)| deployment == "a/x"), "{:?}", house.ends());
+    assert_eq!(house.ends().len(), 2);
+}
+
+#[tokio::test]
 async fn who_wants_more_time_than_a_call_waits_is_reported_at_once() {
     let house = House::of(&[("a/x", "{fault: {kind: status, status: 429, retry_after_s: 600}}")]);
     let request = request();

@@ -35,7 +35,8 @@ pub struct NoCandidate {
     pub passed_by: Vec<PassedBy>,
 }
 
-/// Who may answer `role`, in the order to ask them; never empty, and never more than [`MAX_CHAIN`].
+/// Who may answer `role`, in the order to ask them; never empty, never more than [`MAX_CHAIN`], and only the first one
+/// where the policy allows no fallback.
 ///
 /// # Errors
 /// [`NoCandidate`] with the reason for each deployment that was considered.
@@ -52,7 +53,7 @@ pub fn candidates(table: &Table, role: &str) -> Result<Vec<DeploymentId>, NoCand
     if eligible.is_empty() {
         return Err(NoCandidate { role: role.to_owned(), passed_by });
     }
-    eligible.truncate(MAX_CHAIN);
+    eligible.truncate(if table.policy().fallback { MAX_CHAIN } else { 1 });
     Ok(eligible)
 }
 
@@ -181,6 +182,14 @@ mod tests {
     fn never_more_candidates_than_a_chain_holds() {
         let many: Vec<_> = (0..MAX_CHAIN + 5).map(|number| model(&format!("a/{number}"))).collect();
         assert_eq!(names(&table(&many, Choice::Auto)).len(), MAX_CHAIN);
+    }
+
+    #[test]
+    fn without_fallback_the_first_that_is_ready_is_the_only_one() {
+        let no_key = deployment("a/x", Source::Model, Readiness::NoKey);
+        let table = table(&[no_key, model("b/y"), model("c/z")], Choice::Auto);
+        let alone = table.under(crate::Policy { fallback: false, ..crate::Policy::default() });
+        assert_eq!(names(&alone), ["b/y"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod retry;
 mod table;
 
 pub use candidates::{NoCandidate, PassedBy, Reason, candidates};
-pub use retry::{Failed, Failure, MAX_ATTEMPTS, MAX_WAIT, Verdict, after};
+pub use retry::{Failed, Failure, MAX_RETRIES, MAX_WAIT, Policy, Verdict, after};
 pub use table::{Choice, Deployment, MAX_CHAIN, MAX_DEPLOYMENTS, MAX_ROLES, Readiness, Source, Table};
 
 use units::{DeploymentId, ProviderId};

@@ -2,12 +2,21 @@
 
 use std::time::Duration;
 
-/// How often one candidate is asked at most, the first time among them.
-pub const MAX_ATTEMPTS: u32 = 3;
+/// The most that a candidate may be asked again.
+pub const MAX_RETRIES: u32 = 10;
 /// The longest wait before a candidate is asked again; who wants more time is passed by.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+
+/// How hard a call tries before it gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the next candidate is asked after one that failed.
+    pub fallback: bool,
+    /// How often the last candidate is asked again after a failure that may pass; no more than [`MAX_RETRIES`].
+    pub max_retries: u32,
+}
 
 /// How a candidate failed, by what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +46,8 @@ pub struct Failed {
     pub failure: Failure,
     /// How often this candidate was asked, this time among them: from 1.
     pub attempt: u32,
+    /// How often it may be asked, the first time among them.
+    pub attempts: u32,
     /// How long the provider wants to be left alone, when it said so.
     pub retry_after: Option<Duration>,
     /// Whether another candidate waits behind this one.
@@ -71,7 +82,7 @@ pub fn after(failed: &Failed) -> Verdict {
 }
 
 fn again(failed: &Failed) -> Verdict {
-    if failed.others || failed.attempt >= MAX_ATTEMPTS {
+    if failed.others || failed.attempt >= failed.attempts {
         return Verdict::NextCandidate;
     }
     let asked_for = failed.retry_after.unwrap_or_default();
@@ -84,9 +95,23 @@ fn again(failed: &Failed) -> Verdict {
 
 /// Between half of the step and all of it.
 fn backoff(attempt: u32, jitter: f64) -> Duration {
-    let step = FIRST_BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(MAX_ATTEMPTS));
+    let step = FIRST_BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(MAX_RETRIES));
     let share = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 1.0 };
     step.mul_f64(0.5 + share / 2.0)
+}
+
+impl Default for Policy {
+    /// With fallback, and with two retries where there is nobody to fall back on.
+    fn default() -> Self {
+        Self { fallback: true, max_retries: 2 }
+    }
+}
+
+impl Policy {
+    /// How often one candidate is asked at most, the first time among them.
+    pub fn attempts(&self) -> u32 {
+        self.max_retries.min(MAX_RETRIES) + 1
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +132,7 @@ mod tests {
     ];
 
     fn failed(failure: Failure, attempt: u32, others: bool) -> Failed {
-        Failed { failure, attempt, retry_after: None, others, jitter: 0.0 }
+        Failed { failure, attempt, attempts: 3, retry_after: None, others, jitter: 0.0 }
     }
 
     #[test]
@@ -133,6 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn who_may_not_be_asked_again_is_asked_once() {
+        let once = Policy { max_retries: 0, ..Policy::default() };
+        let failed = Failed { attempts: once.attempts(), ..failed(Failure::Overloaded, 1, false) };
+        assert_eq!(after(&failed), Verdict::NextCandidate);
+        assert_eq!(Policy { max_retries: u32::MAX, ..once }.attempts(), MAX_RETRIES + 1);
+    }
+
+    #[test]
     fn what_would_fail_the_same_way_is_not_asked_again() {
         for failure in [Failure::Key, Failure::Timeout, Failure::Malformed] {
             assert_eq!(after(&failed(failure, 1, false)), Verdict::NextCandidate, "{failure:?}");
@@ -151,16 +184,17 @@ mod tests {
         fn a_wait_is_as_long_as_asked_for_and_bounded(
             failure in prop::sample::select(ALL.as_slice()),
             attempt in any::<u32>(),
+            attempts in any::<u32>(),
             asked_ms in prop::option::of(0..60_000_u64),
             others in any::<bool>(),
             jitter in any::<f64>(),
         ) {
             let retry_after = asked_ms.map(Duration::from_millis);
-            let verdict = after(&Failed { failure, attempt, retry_after, others, jitter });
+            let verdict = after(&Failed { failure, attempt, attempts, retry_after, others, jitter });
             if let Verdict::RetrySame { after } = verdict {
                 prop_assert!(after >= retry_after.unwrap_or_default());
                 prop_assert!(after <= MAX_WAIT);
-                prop_assert!(attempt < MAX_ATTEMPTS && !others);
+                prop_assert!(attempt < attempts && !others);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use units::{DeploymentId, ProviderId};
 
-use crate::Error;
+use crate::{Error, Policy};
 
 /// The most deployments a table holds.
 pub const MAX_DEPLOYMENTS: usize = 1024;
@@ -60,6 +60,7 @@ pub enum Choice {
 pub struct Table {
     deployments: Vec<Deployment>,
     roles: BTreeMap<String, Choice>,
+    policy: Policy,
 }
 
 impl Table {
@@ -79,7 +80,18 @@ impl Table {
         for (role, choice) in &roles {
             check(role, choice, &ids)?;
         }
-        Ok(Self { deployments, roles })
+        Ok(Self { deployments, roles, policy: Policy::default() })
+    }
+
+    /// The same table under another policy.
+    #[must_use]
+    pub fn under(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// How hard calls try.
+    pub fn policy(&self) -> Policy {
+        self.policy
     }
 
     /// All deployments in the order of preference.

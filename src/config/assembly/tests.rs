@@ -122,9 +122,25 @@ async fn a_role_that_names_a_missing_or_silent_provider_is_refused() {
     assert!(matches!(refused, Error::ModelsNotKnown { role: "reviewer", .. }), "{refused}");
     let refused = plan(&text("opnai"), &[]).await.err().unwrap().to_string();
     assert!(
-        refused.contains("`agents.reviewer.model`") && refused.contains("anthropic, openai"),
+        refused.contains("`agents.reviewer.model` is `opnai`") && refused.contains("anthropic, openai"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_models_bare_name_is_enough_at_whichever_provider_has_it() {
+    let text = format!(
+        "providers: {{{NO_SERVERS}, mine: {{kind: openai, api_key: {{env: K}}, models: [{{name: gpt-6-sol}}]}}}}\n\
+         agents: {{planner: {{model: gpt-6-sol}}, editor: {{model: claude-opus-5-5}}}}\n\
+         routing: {{fallbackEnabled: false, maxRetries: 7}}"
+    );
+    let blueprint = plan(&text, &[("K", "sk"), ("OPENAI_API_KEY", "sk"), ("ANTHROPIC_API_KEY", "sk")]);
+    let table = blueprint.await.unwrap().table().unwrap();
+    let named = |role: &str| table.choice(role).clone();
+    let chain = |ids: &[&str]| Choice::Named(ids.iter().map(|id| id.parse().unwrap()).collect());
+    assert_eq!(named("planner"), chain(&["mine/gpt-6-sol", "openai/gpt-6-sol"]));
+    assert_eq!(named("editor"), chain(&["anthropic/claude-opus-5-5"]));
+    assert_eq!(table.policy(), routing::Policy { fallback: false, max_retries: 7 });
 }
 
 #[tokio::test]
@@ -135,7 +151,7 @@ async fn a_script_answers_when_it_is_named() {
     let mut loaded = loaded(&folder, &text, &[]).unwrap();
     assert!(!can_answer(&table(&blueprint(&loaded, Clock::real(), "x".into()).await.unwrap())));
 
-    loaded.settings.agents.all_use(&Choice::Provider("demo".parse().unwrap()));
+    loaded.settings.agents.all_use(&"demo".parse().unwrap());
     let blueprint = blueprint(&loaded, Clock::real(), "x".into()).await.unwrap();
     assert!(can_answer(&table(&blueprint)));
     assert_eq!(blueprint.providers[0].source, Source::Script);

@@ -97,12 +97,12 @@ fn what_the_values_say_together_is_checked_too() {
 #[test]
 fn roles_that_ask_for_nobody_are_told_each() {
     let desk = Desk::new();
-    let text = "agents:\n  planner: {model: opnai}\n  editor: {model: openai/none}\n  \
+    let text = "providers: {ollama: null, vllm: null, llama_cpp: null}\nagents:\n  planner: {model: opnai}\n  editor: {model: openai/none}\n  \
                 reviewer: {model: [anthropic/claude-opus-5-5, anthropic/claude-opus-5-5]}\n";
     assert_told(
         &desk.file(text).faults(&[]),
         &[
-            "`agents.planner.model` names the provider `opnai`",
+            "`agents.planner.model` is `opnai`, which is no",
             "`openai/none`, which is not configured",
             "twice",
         ],
@@ -150,4 +150,29 @@ fn a_file_that_is_none_is_told_by_what_it_is() {
         bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
     }
     assert_told(&desk.file(&bomb).faults(&[]), &["aliases"]);
+}
+
+#[test]
+fn what_is_not_used_yet_is_said_rather_than_ignored() {
+    let desk = Desk::new();
+    let checked = desk.file("mcp: {contextPort: 3001, modelPort: 3002, maxConnections: 9}\n").check(&[]);
+    assert!(checked.faults.is_empty(), "{checked:?}");
+    assert!(checked.notes.len() == 1 && checked.notes[0].contains("not used yet"), "{checked:?}");
+    let text = "routing:\n  maxRetries: 4\n  max_retries: 5\n  strategy: magic\nlog: {levl: info}\n";
+    let faults = desk.file(text).faults(&[]);
+    assert_told(
+        &faults,
+        &[
+            "x.yaml:3: `routing.max_retries` and",
+            "x.yaml:4:3: routing.strategy: `magic` is no strategy",
+            "unknown key `levl`",
+        ],
+    );
+}
+
+#[test]
+fn a_word_that_may_be_a_local_servers_model_is_doubted_and_not_refused() {
+    let checked = Desk::new().file("agents: {planner: {model: llama3}}\n").check(&[]);
+    assert!(checked.faults.is_empty(), "{checked:?}");
+    assert!(checked.notes[0].contains("`llama3`") && checked.notes[0].contains("asked when"), "{checked:?}");
 }

@@ -94,6 +94,13 @@ impl House {
         Self { gateway, clock, recorder, deployments }
     }
 
+    /// Puts another policy in force.
+    pub(super) fn under(&self, policy: routing::Policy) {
+        let table = self.gateway.routes.load_full().table().clone().under(policy);
+        let routes = Routes::try_new(table, self.deployments.clone()).unwrap();
+        self.gateway.routes.store(Arc::new(routes));
+    }
+
     pub(super) fn question<'a>(&self, request: &'a Request) -> Call<'a> {
         Call { role: "planner", request, within: Duration::from_secs(600) }
     }
