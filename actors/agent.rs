@@ -211,6 +211,9 @@ impl Assignment {
         let call = Call { role: key.role().name(), request, within: asking.within };
         let receipt = parts.gateway.call(call, &mut on_event).await.map_err(world)?;
 
+        if let Some(parameter) = receipt.dropped {
+            self.note(format!("{} refuses `{}`: asked without it", receipt.deployment, parameter.name()));
+        }
         let usage = store::UsageRow {
             at: parts.gateway.clock.wall(),
             call_key: format!("{}/{key}", self.workflow),

@@ -7,7 +7,7 @@
 //! Mailbox: 16; when it is full a scrape is refused.
 
 use actix::{Actor, Context, Handler, Message};
-use chat::Usage;
+use chat::{Parameter, Usage};
 use gateway::{End, Outcome};
 use prometheus::core::Collector;
 use prometheus::{
@@ -59,6 +59,7 @@ pub(crate) struct Families {
     cost: IntCounterVec,
     first_output: HistogramVec,
     duration: HistogramVec,
+    dropped: IntGaugeVec,
     finished: Finished,
     actors: IntGaugeVec,
     restarts: IntGauge,
@@ -71,6 +72,7 @@ pub(crate) struct Meter {
     cost: Option<IntCounter>,
     first_output: Histogram,
     duration: Histogram,
+    dropped: [IntGauge; Parameter::ALL.len()],
 }
 
 struct Ends {
@@ -152,6 +154,16 @@ impl Families {
                 "Time from the call to its end, however it ended.",
                 &CALL,
             ),
+            dropped: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "impresario_model_parameter_dropped",
+                        "1 where a model refused a parameter, which it is not told any more.",
+                    ),
+                    &["provider", "model", "parameter"],
+                ),
+            ),
             finished: Finished(counters(
                 "impresario_workflows_finished_total",
                 "Workflows that ended since the server started, by outcome.",
@@ -192,6 +204,8 @@ impl Families {
             cost: is_priced.then(|| self.cost.with_label_values(&both)),
             first_output: self.first_output.with_label_values(&both),
             duration: self.duration.with_label_values(&both),
+            dropped: Parameter::ALL
+                .map(|parameter| self.dropped.with_label_values(&[provider, model, parameter.name()])),
         }
     }
 
@@ -212,6 +226,15 @@ impl Families {
 }
 
 impl Meter {
+    /// Notes that the model is not told this any more.
+    pub(crate) fn dropped(&self, parameter: Parameter) {
+        for (gauge, known) in self.dropped.iter().zip(Parameter::ALL) {
+            if known == parameter {
+                gauge.set(1);
+            }
+        }
+    }
+
     /// Counts one call. Awaits and locks nothing.
     pub(crate) fn count(&self, outcome: &Outcome) {
         let end = match outcome.end {

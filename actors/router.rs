@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
-use chat::Usage;
+use chat::{Parameter, Usage};
 use gateway::{End, Outcome, Routes};
 use supervision::{ActorSpec, ChildSpec, Mailbox, Snapshot, Start, WhileDown, actor};
 use tracing::{error, warn};
@@ -91,6 +91,12 @@ impl gateway::Report for Reports {
         // An answer's usage is stored with the answer itself, by whoever asked; what came to nothing is stored here.
         if outcome.end != End::Answered && outcome.usage != Usage::default() {
             self.pen.usage(vec![self.row(outcome)]);
+        }
+    }
+
+    fn dropped(&self, deployment: &DeploymentId, parameter: Parameter) {
+        if let Some(meter) = self.meters.get(deployment) {
+            meter.dropped(parameter);
         }
     }
 

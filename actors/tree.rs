@@ -316,6 +316,7 @@ fn providers(
                 price,
                 breaker: Arc::new(Breaker::new(Thresholds::default(), probes, clock.now())),
                 load: Arc::new(Load::new()),
+                dropped: Arc::default(),
             });
             published.push(deployment.clone());
             let (child, mailbox) = Deployment::child(deployment, probes, clock);

@@ -49,6 +49,8 @@ impl Report for Called {
         self.outcomes.lock().unwrap().push(outcome.deployment.to_string());
     }
 
+    fn dropped(&self, _: &DeploymentId, _: chat::Parameter) {}
+
     fn tripped(&self, _: &DeploymentId, retry_after: Option<Duration>) {
         self.mailbox.tell(Tripped { retry_after }).unwrap();
     }
@@ -67,6 +69,7 @@ impl Stage {
                 price: None,
                 breaker: Arc::new(Breaker::new(Thresholds::default(), probes, clock.now())),
                 load: Arc::new(Load::new()),
+                dropped: Arc::default(),
             })
         };
         let published: Vec<_> = ids.iter().zip([VENDOR, SPARE]).map(deployment).collect();

@@ -7,8 +7,9 @@ use serde_json::Value;
 use workflow::Outcome;
 
 use crate::commands::{assert_plain, assert_refused, words};
+use crate::failing::{get_text, tcp_address};
 use crate::house::{House, output};
-use crate::runs::{CALLS, ordinary, ordinary_house};
+use crate::runs::{CALLS, furnish, ordinary, ordinary_house};
 use crate::speech::approve;
 use crate::story::Story;
 use crate::vendor::Says;
@@ -153,4 +154,29 @@ async fn the_policy_of_routing_is_kept_by_the_gateway() {
     assert!(matches!(outcome, Outcome::Failed { .. }), "{heard:#?}");
     let models: Vec<String> = house.vendor.asked().into_iter().map(|asked| asked.model).collect();
     assert_eq!(models, ["planner", "planner"]);
+}
+
+#[tokio::test]
+async fn a_temperature_that_a_model_refuses_is_dropped_and_reported_where_people_look() {
+    let mut house = House::new(|asked| match asked.body.contains("temperature") && asked.model == "editor" {
+        true => Says::Refuses("Unsupported value: 'temperature' does not support 0.2 with this model."),
+        false => ordinary(asked),
+    });
+    furnish(&house);
+    let agents = "agents: {planner: {model: planner, temperature: 0.2}, editor: {model: editor, temperature: 0.2}, \
+                  reviewer: {model: reviewer}}\nworkflow: {parallel_editors: 1}\n";
+    configure(&house, &["planner", "editor", "reviewer"], agents);
+    let client = house.serve().await;
+    let id = client.start(&house.order()).await.unwrap();
+    Story::follow(&client, &id).done().await;
+    let refused = house.vendor.asked().len() - house.vendor.answered().len();
+    assert_eq!(refused, 1, "the others were asked without it at once");
+    assert_eq!(house.log_text().matches("refuses a parameter").count(), 1, "{}", house.log_text());
+    let metrics = get_text(&tcp_address(&house), "/metrics").await;
+    for (model, value) in [("editor", 1), ("planner", 0)] {
+        let sample = format!(
+            "impresario_model_parameter_dropped{{model=\"{model}\",parameter=\"temperature\",provider=\"vendor\"}} {value}"
+        );
+        assert!(metrics.lines().any(|line| line == sample), "no `{sample}` in\n{metrics}");
+    }
 }

@@ -79,7 +79,7 @@ fn node<'a>(tree: &'a Value, id: &str) -> Option<&'a Value> {
 }
 
 /// The first loopback address that the server printed.
-fn tcp_address(house: &House) -> String {
+pub(crate) fn tcp_address(house: &House) -> String {
     let log = house.log_text();
     let ports = log.split("127.0.0.1:").skip(1);
     let mut ports = ports.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
@@ -88,6 +88,10 @@ fn tcp_address(house: &House) -> String {
 }
 
 async fn get(address: &str, path: &str) -> Value {
+    serde_json::from_str(&get_text(address, path).await).unwrap()
+}
+
+pub(crate) async fn get_text(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -95,5 +99,5 @@ async fn get(address: &str, path: &str) -> Value {
     Clock::real().timeout(LIMIT, stream.read_to_string(&mut answer)).await.expect("it answers").unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(" 200 "), "{head}\n{body}");
-    serde_json::from_str(body).unwrap()
+    body.to_owned()
 }

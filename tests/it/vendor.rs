@@ -35,6 +35,8 @@ pub(crate) enum Says {
     Calls(Vec<(&'static str, Value)>),
     /// An HTTP status that is no success.
     Fails(u16),
+    /// A bad request, with these words.
+    Refuses(&'static str),
 }
 
 /// Answers a call.
@@ -168,12 +170,8 @@ impl Desk {
         let frames = match (self.rule)(&asked) {
             Says::Text(text) => text_frames(&text),
             Says::Calls(calls) => call_frames(&calls),
-            Says::Fails(status) => {
-                let body =
-                    json!({"error": {"message": "played by a test", "type": "server_error"}}).to_string();
-                let head = head(&format!("{status} Refused"), "application/json", Some(body.len()));
-                return stream.write_all(format!("{head}{body}").as_bytes());
-            }
+            Says::Fails(status) => return refuse(&mut stream, status, "played by a test"),
+            Says::Refuses(words) => return refuse(&mut stream, 400, words),
         };
         stream.write_all(head("200 OK", "text/event-stream", None).as_bytes())?;
         for frame in frames {
@@ -195,6 +193,12 @@ impl Desk {
         let ledger = self.changed.wait_while(self.ledger(), is_held).unwrap_or_else(PoisonError::into_inner);
         !ledger.closed
     }
+}
+
+fn refuse(stream: &mut TcpStream, status: u16, words: &str) -> std::io::Result<()> {
+    let body = json!({"error": {"message": words, "type": "server_error"}}).to_string();
+    let head = head(&format!("{status} Refused"), "application/json", Some(body.len()));
+    stream.write_all(format!("{head}{body}").as_bytes())
 }
 
 /// Whether the caller is still there: one that was killed has closed its end.

@@ -8,4 +8,4 @@ mod request;
 
 pub use answer::{Answer, Assembler, Incomplete};
 pub use event::{Event, StopReason, Usage};
-pub use request::{Part, Request, Role, Tool, ToolCall, ToolResult, Turn};
+pub use request::{Parameter, Part, Request, Role, Tool, ToolCall, ToolResult, Turn};

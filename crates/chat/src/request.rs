@@ -18,6 +18,13 @@ pub struct Request {
     pub temperature: Option<f32>,
 }
 
+/// What a request may leave to the provider, and some models refuse to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// How freely words are chosen.
+    Temperature,
+}
+
 /// What one side said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
@@ -83,6 +90,35 @@ pub struct ToolResult {
     pub content: String,
     /// Whether the tool failed.
     pub is_error: bool,
+}
+
+impl Request {
+    /// Whether the request tells the model this.
+    pub fn has(&self, parameter: Parameter) -> bool {
+        match parameter {
+            Parameter::Temperature => self.temperature.is_some(),
+        }
+    }
+
+    /// The same request, leaving this to the provider.
+    #[must_use]
+    pub fn without(&self, parameter: Parameter) -> Self {
+        match parameter {
+            Parameter::Temperature => Self { temperature: None, ..self.clone() },
+        }
+    }
+}
+
+impl Parameter {
+    /// All there are.
+    pub const ALL: [Self; 1] = [Self::Temperature];
+
+    /// Its name, as the configuration has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Temperature => "temperature",
+        }
+    }
 }
 
 impl Turn {

@@ -4,6 +4,7 @@
 //! for a whole one. It awaits no actor: it reads cells and a routing snapshot, and reports one way what happened.
 
 mod asked;
+mod dropped;
 mod error;
 mod report;
 mod routes;
@@ -17,6 +18,7 @@ use chat::{Answer, Event, Usage};
 use clock::Clock;
 use units::{DeploymentId, Nanodollars};
 
+pub use dropped::Dropped;
 pub use error::{Attempt, Error, Interrupted, Why};
 pub use report::{End, Outcome, Report};
 pub use routes::{Deployment, Routes};
@@ -79,6 +81,8 @@ pub struct Receipt {
     pub usage: Usage,
     /// What the answer cost; `None` when the deployment is not priced.
     pub cost: Option<Nanodollars>,
+    /// What the model was not told, because it refuses to be.
+    pub dropped: Option<chat::Parameter>,
     /// The attempts that failed before this one.
     pub attempts: Vec<Attempt>,
     /// From the question to the end of the answer, failed attempts and waits among it.
@@ -88,7 +92,8 @@ pub struct Receipt {
 impl Gateway {
     /// Asks for an answer and shows its events as they come. Dropping the future cancels the call.
     ///
-    /// A candidate that fails before any output was shown is followed by the next one, or asked again.
+    /// A candidate that fails before any output was shown is followed by the next one, or asked again. One that refuses a
+    /// parameter is asked once more without it, and is not told it any more when that helped.
     ///
     /// # Errors
     /// [`Error::NoCandidate`] when the configuration has nobody for the role; [`Error::Refused`] when the request is
@@ -104,8 +109,8 @@ impl Gateway {
         let mut run = Run::start(self, call, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
-            if let Some(answer) = run.candidate(deployment, others, on_event).await? {
-                return Ok(run.receipt(deployment, answer));
+            if let Some(heard) = run.candidate(deployment, others, on_event).await? {
+                return Ok(run.receipt(deployment, heard));
             }
         }
         Err(run.unavailable())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat::Usage;
+use chat::{Parameter, Usage};
 use units::{DeploymentId, Nanodollars};
 use upstream::FailureClass;
 
@@ -11,6 +11,9 @@ use upstream::FailureClass;
 pub trait Report: Send + Sync {
     /// A deployment was called, and this is how it ended. Also when it failed or was cancelled: it may be billed.
     fn report(&self, outcome: Outcome);
+
+    /// A deployment's model refused a parameter, which it is not told any more; said once for each.
+    fn dropped(&self, deployment: &DeploymentId, parameter: Parameter);
 
     /// A deployment's breaker was opened by its callers, which is said once each time: its actor has to fail now.
     ///

@@ -8,7 +8,7 @@ use pricing::Price;
 use routing::{NoCandidate, Readiness, Table};
 use units::{DeploymentId, Nanodollars};
 
-use crate::Error;
+use crate::{Dropped, Error};
 
 /// A deployment as the request path sees it: where it is, what it costs, and its cells.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Deployment {
     pub breaker: Arc<Breaker>,
     /// How busy and how quick it is.
     pub load: Arc<Load>,
+    /// What its model does not want to be told.
+    pub dropped: Arc<Dropped>,
 }
 
 /// The routing table in force and what its deployments are; every ready one has its cells here.

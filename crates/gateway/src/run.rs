@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use chat::Answer;
+use chat::{Answer, Parameter, Request};
 use routing::{Failed, Failure, Verdict};
+use units::DeploymentId;
 use upstream::FailureClass;
 
 use crate::asked::{Asked, OnEvent};
-use crate::{Attempt, Call, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Receipt};
+use crate::{Attempt, Call, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Receipt, Why};
 
 pub(crate) struct Run<'a> {
     gateway: &'a Gateway,
@@ -19,6 +20,12 @@ pub(crate) struct Run<'a> {
     attempts: Vec<Attempt>,
     /// When the first of the candidates may answer again.
     soonest: Option<Instant>,
+}
+
+/// An answer, and what was not told to get it.
+pub(crate) struct Heard {
+    answer: Answer,
+    dropped: Option<Parameter>,
 }
 
 /// What follows an attempt without an answer.
@@ -47,13 +54,20 @@ impl<'a> Run<'a> {
         deployment: &Deployment,
         others: bool,
         on_event: OnEvent<'_>,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<Heard>, Error> {
         for attempt in 1..=self.most {
             if self.left().is_zero() {
                 return Ok(None);
             }
-            match self.attempt(deployment, on_event).await? {
-                Ok(answer) => return Ok(Some(answer)),
+            let (request, dropped) = deployment.dropped.strip(self.call.request);
+            let mut heard = self.attempt(deployment, &request, on_event).await?;
+            let mut dropped = dropped;
+            if let Some(parameter) = heard.as_ref().err().and_then(|failed| refused(failed, &request)) {
+                dropped = Some(parameter);
+                heard = self.without(parameter, deployment, heard, on_event).await?;
+            }
+            match heard {
+                Ok(answer) => return Ok(Some(Heard { answer, dropped })),
                 Err(failed) => match self.judge(failed, attempt, others)? {
                     Next::SameAfter(after) if after < self.left() => self.gateway.clock.sleep(after).await,
                     Next::SameAfter(_) | Next::Candidate => return Ok(None),
@@ -63,13 +77,41 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    pub(crate) fn receipt(self, deployment: &Deployment, answer: Answer) -> Receipt {
+    /// Asks once more without what was refused; what helped is remembered.
+    async fn without(
+        &mut self,
+        parameter: Parameter,
+        deployment: &Deployment,
+        refusal: Result<Answer, Attempt>,
+        on_event: OnEvent<'_>,
+    ) -> Result<Result<Answer, Attempt>, Error> {
+        let request = self.call.request.without(parameter);
+        let heard = self.attempt(deployment, &request, on_event).await?;
+        if let Err(Attempt { why, .. }) = &heard
+            && why.class().is_none_or(|class| class == FailureClass::Client)
+        {
+            // It was not about the parameter, or nothing was learned: the first words stand.
+            return Ok(refusal);
+        }
+        if heard.is_ok() && deployment.dropped.remember(parameter) {
+            let DeploymentId { provider, model } = &deployment.id;
+            let parameter_name = parameter.name();
+            tracing::warn!(%provider, %model, parameter = parameter_name, "the model refuses a parameter: it is not told any more");
+            self.gateway.report.dropped(&deployment.id, parameter);
+        }
+        self.attempts.extend(refusal.err());
+        Ok(heard)
+    }
+
+    pub(crate) fn receipt(self, deployment: &Deployment, heard: Heard) -> Receipt {
+        let Heard { answer, dropped } = heard;
         let usage = answer.usage;
         Receipt {
             answer,
             deployment: deployment.id.clone(),
             usage,
             cost: deployment.cost(&usage),
+            dropped,
             attempts: self.attempts,
             duration: self.gateway.clock.now().saturating_duration_since(self.started),
         }
@@ -89,6 +131,7 @@ impl<'a> Run<'a> {
     async fn attempt(
         &mut self,
         deployment: &Deployment,
+        request: &Request,
         on_event: OnEvent<'_>,
     ) -> Result<Result<Answer, Attempt>, Error> {
         let gateway = self.gateway;
@@ -105,7 +148,7 @@ impl<'a> Run<'a> {
         let call = upstream::Call {
             role: self.call.role,
             model: &deployment.id.model,
-            request: self.call.request,
+            request,
             first_byte: gateway.patience.first_byte,
             between_bytes: gateway.patience.between_bytes,
             total: self.left(),
@@ -173,6 +216,12 @@ impl<'a> Run<'a> {
         let elapsed = self.gateway.clock.now().saturating_duration_since(self.started);
         self.within.saturating_sub(elapsed)
     }
+}
+
+/// The parameter of `request` that a candidate does not want to be told.
+fn refused(failed: &Attempt, request: &Request) -> Option<Parameter> {
+    let Why::Upstream(error) = &failed.why else { return None };
+    error.refused_parameter().filter(|parameter| request.has(*parameter))
 }
 
 fn failure_of(class: FailureClass) -> Failure {

@@ -190,6 +190,12 @@ impl Error {
         }
     }
 
+    /// The parameter that the provider does not want to be told, where that is why it refused.
+    pub fn refused_parameter(&self) -> Option<chat::Parameter> {
+        let Self::Status { status: 400 | 422, message, .. } = self else { return None };
+        wire::refused_parameter(message)
+    }
+
     /// How long the provider asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Status { retry_after, .. } = self { *retry_after } else { None }

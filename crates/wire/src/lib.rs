@@ -10,9 +10,11 @@ mod error;
 pub mod gemini;
 mod number;
 pub mod openai_chat;
+mod refused;
 pub mod sse;
 #[cfg(test)]
 mod transcript;
 
 pub use decode::Decode;
 pub use error::Error;
+pub use refused::refused_parameter;

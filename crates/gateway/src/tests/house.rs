@@ -26,11 +26,16 @@ pub(super) const TRIPS_AFTER: u16 = 4;
 pub(super) struct Recorder {
     pub(super) outcomes: Mutex<Vec<Outcome>>,
     pub(super) trips: Mutex<Vec<(DeploymentId, Option<Duration>)>>,
+    pub(super) dropped: Mutex<Vec<(DeploymentId, chat::Parameter)>>,
 }
 
 impl Report for Recorder {
     fn report(&self, outcome: Outcome) {
         self.outcomes.lock().unwrap().push(outcome);
+    }
+
+    fn dropped(&self, deployment: &DeploymentId, parameter: chat::Parameter) {
+        self.dropped.lock().unwrap().push((deployment.clone(), parameter));
     }
 
     fn tripped(&self, deployment: &DeploymentId, retry_after: Option<Duration>) {
@@ -78,7 +83,8 @@ impl House {
             let probes = Probes { count: NonZeroU8::MIN, ..Probes::default() };
             let breaker = Arc::new(Breaker::new(thresholds, probes, clock.now()));
             let price = Some(price());
-            deployments.push(Arc::new(Deployment { id, endpoint, price, breaker, load: Arc::default() }));
+            let (load, dropped) = (Arc::default(), Arc::default());
+            deployments.push(Arc::new(Deployment { id, endpoint, price, breaker, load, dropped }));
         }
         let table = Table::try_new(listed, BTreeMap::from([("planner".to_owned(), choice)])).unwrap();
         let routes = Routes::try_new(table, deployments.clone()).unwrap();

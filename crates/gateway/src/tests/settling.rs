@@ -57,6 +57,7 @@ async fn an_answer_without_a_price_costs_an_unknown_amount_and_not_nothing() {
         endpoint: known.endpoint.clone(),
         price: None,
         breaker: known.breaker.clone(),
+        dropped: known.dropped.clone(),
         load: known.load.clone(),
     };
     let table = house.gateway.routes.load_full().table().clone();

@@ -74,7 +74,7 @@ fn openai(text: &str, finish: &str) -> String {
     )
 }
 
-fn openai_answer() -> String {
+pub(super) fn openai_answer() -> String {
     stream(&[openai("hello", "null"), openai("", "\"stop\""), "data: [DONE]".to_owned()])
 }
 
