@@ -46,18 +46,15 @@ pub struct Tripped {
 struct Fuse(Arc<gateway::Deployment>);
 
 impl Deployment {
-    /// A deployment as a child of its provider's supervisor; `probes` are those of its breaker.
+    /// A deployment as a child of its provider's supervisor; `id` is unique among its siblings, `probes` are those of
+    /// its breaker.
     pub(crate) fn child(
+        id: String,
         deployment: Arc<gateway::Deployment>,
         probes: Probes,
         clock: &Clock,
     ) -> (ChildSpec, Mailbox<Self>) {
-        let spec = ActorSpec {
-            id: deployment.id.model.as_str().replace('/', ":"),
-            capacity: 16,
-            while_down: WhileDown::Refuse,
-            clock: clock.clone(),
-        };
+        let spec = ActorSpec { id, capacity: 16, while_down: WhileDown::Refuse, clock: clock.clone() };
         let fuse = Arc::new(Fuse(deployment.clone()));
         let (child, mailbox) = actor(spec, move |start: Start<Self>| {
             let deployment = deployment.clone();

@@ -98,7 +98,7 @@ async fn ask(assignment: &Assignment, task: &plan::Task, feedback: Option<&str>)
         "feedback": feedback,
     });
     let rendered = assignment.render("editing/search-replace", inputs)?;
-    let asking = assignment.workbench.parts().manners.editor;
+    let asking = assignment.workbench.parts().manners.load().editor;
     assignment.converse(rendered, &assignment.workspace, asking).await
 }
 

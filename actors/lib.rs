@@ -2,6 +2,8 @@
 
 pub mod tree;
 
+mod branches;
+
 pub mod agent;
 pub mod catalogue;
 pub mod deployment;

@@ -60,12 +60,14 @@ pub(crate) struct Families {
     first_output: HistogramVec,
     duration: HistogramVec,
     dropped: IntGaugeVec,
+    configured: Configured,
     finished: Finished,
     actors: IntGaugeVec,
     restarts: IntGauge,
 }
 
-/// The cell of one deployment: its handles, found once.
+/// The cell of one deployment: its handles, found once. Cloning shares it.
+#[derive(Clone)]
 pub(crate) struct Meter {
     ends: Ends,
     tokens: [IntCounter; TOKENS.len()],
@@ -75,11 +77,19 @@ pub(crate) struct Meter {
     dropped: [IntGauge; Parameter::ALL.len()],
 }
 
+#[derive(Clone)]
 struct Ends {
     answered: IntCounter,
     failed: IntCounter,
     interrupted: IntCounter,
     cancelled: IntCounter,
+}
+
+/// The cell of the configuration: which one is in force, and how many were not put in force. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Configured {
+    revision: IntGauge,
+    failures: IntCounter,
 }
 
 /// The cell of all workflows: how many ended, by outcome. Cloning shares it.
@@ -164,6 +174,7 @@ impl Families {
                     &["provider", "model", "parameter"],
                 ),
             ),
+            configured: Configured::new(&registry),
             finished: Finished(counters(
                 "impresario_workflows_finished_total",
                 "Workflows that ended since the server started, by outcome.",
@@ -207,6 +218,11 @@ impl Families {
             dropped: Parameter::ALL
                 .map(|parameter| self.dropped.with_label_values(&[provider, model, parameter.name()])),
         }
+    }
+
+    /// What reloads count with.
+    pub(crate) fn configured(&self) -> Configured {
+        self.configured.clone()
     }
 
     /// What instances count with.
@@ -255,6 +271,34 @@ impl Meter {
             self.first_output.observe(first_output.as_secs_f64());
         }
         self.duration.observe(outcome.duration.as_secs_f64());
+    }
+}
+
+impl Configured {
+    fn new(registry: &Registry) -> Self {
+        let revision = IntGauge::new(
+            "impresario_config_revision",
+            "The configuration in force: 1 since the start, 1 more with each reload.",
+        );
+        let failures = IntCounter::new(
+            "impresario_config_reload_failures_total",
+            "Reloads that changed nothing, because the configuration was wrong.",
+        );
+        let configured =
+            Self { revision: register(registry, revision), failures: register(registry, failures) };
+        configured.revision.set(1);
+        configured
+    }
+
+    /// The next configuration is in force; its number.
+    pub(crate) fn next(&self) -> i64 {
+        self.revision.inc();
+        self.revision.get()
+    }
+
+    /// A configuration was wrong and is not in force.
+    pub(crate) fn failed(&self) {
+        self.failures.inc();
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) async fn plan(
     let files = blocking(move || tools::listing(&workspace)).await.map_err(Failure::new)?;
     let inputs = json!({"goal": assignment.goal, "files": files, "feedback": feedback});
     let rendered = assignment.render("planning/task-graph", inputs)?;
-    let asking = assignment.workbench.parts().manners.planner;
+    let asking = assignment.workbench.parts().manners.load().planner;
     let text = assignment.converse(rendered, &assignment.workspace, asking).await?;
     Ok(Some(Command::PlanAnswered { attempt, text }))
 }

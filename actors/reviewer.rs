@@ -38,7 +38,7 @@ pub(crate) async fn review(
         "feedback": feedback,
     });
     let rendered = assignment.render("review/diff", inputs)?;
-    let asking = assignment.workbench.parts().manners.reviewer;
+    let asking = assignment.workbench.parts().manners.load().reviewer;
     let text = assignment.converse(rendered, &assignment.workspace, asking).await?;
     Ok(Some(Command::ReviewAnswered { round, attempt, text }))
 }

@@ -1,27 +1,48 @@
 //! The router owns the routing table in force and publishes it; who calls reads the snapshot and asks nobody.
 //!
 //! Beside it stands how what happened on the request path reaches actors: one way, and never in the way.
-//! A restart publishes the same table again. Mailbox: 16; when it is full the sender is told that it is busy.
+//! A restart finds the last table in its cell. A table that is replaced is left to the calls that hold it; who is only in
+//! that one is stopped when the last of them has ended. Mailbox: 16; when it is full the sender is told that it is busy.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
 use chat::{Parameter, Usage};
 use gateway::{End, Outcome, Routes};
-use supervision::{ActorSpec, ChildSpec, Mailbox, Snapshot, Start, WhileDown, actor};
+use supervision::{ActorSpec, ChildSpec, Handle, Life, Mailbox, Snapshot, Start, WhileDown, actor};
 use tracing::{error, warn};
-use units::{DeploymentId, ProviderId};
+use units::DeploymentId;
 
-use crate::deployment::{Deployment, Tripped};
-use crate::metrics::Meter;
-use crate::provider::{Called, Provider};
+use crate::branches::Directory;
+use crate::deployment::Tripped;
+use crate::provider::Called;
 use crate::writer::Pen;
+
+/// How often a table that was replaced is looked at, whether calls still hold it.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The actor of the router.
 pub struct Router {
     routes: Arc<Snapshot<Routes>>,
+    clock: clock::Clock,
+    life: Life,
+}
+
+/// Puts other routes in force.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Publish {
+    /// The routes.
+    pub(crate) routes: Routes,
+    /// Who is in the old ones alone.
+    pub(crate) leaving: Vec<Leaving>,
+}
+
+/// A child whom no route leads to any more.
+pub(crate) struct Leaving {
+    pub(crate) supervisor: Handle,
+    pub(crate) child: String,
 }
 
 /// Who would answer for a role now, best first; or why nobody would.
@@ -34,15 +55,13 @@ pub struct GetCandidates {
 
 /// Passes on what happened on the request path.
 pub(crate) struct Reports {
-    pub(crate) providers: BTreeMap<ProviderId, Mailbox<Provider>>,
-    pub(crate) deployments: BTreeMap<DeploymentId, Mailbox<Deployment>>,
-    pub(crate) meters: BTreeMap<DeploymentId, Meter>,
+    pub(crate) directory: Arc<Snapshot<Directory>>,
     pub(crate) pen: Pen,
     pub(crate) clock: clock::Clock,
 }
 
 impl Router {
-    /// The router as a child, and its cell, into which it publishes `routes` at each start.
+    /// The router as a child, and its cell with `routes`.
     pub(crate) fn child(
         routes: Routes,
         clock: &clock::Clock,
@@ -54,13 +73,10 @@ impl Router {
             clock: clock.clone(),
         };
         let cell = Arc::new(Snapshot::new(routes));
-        let (published, table) = (cell.clone(), cell.load_full());
-        let (child, mailbox) = actor(spec, move |_: Start<Self>| {
-            let (routes, table) = (published.clone(), table.clone());
-            async move {
-                routes.publish(table);
-                Ok(Self { routes })
-            }
+        let (published, clock) = (cell.clone(), clock.clone());
+        let (child, mailbox) = actor(spec, move |start: Start<Self>| {
+            let (routes, clock) = (published.clone(), clock.clone());
+            async move { Ok(Self { routes, clock, life: start.life }) }
         });
         (child.cell(cell.clone()), mailbox, cell)
     }
@@ -78,12 +94,46 @@ impl Handler<GetCandidates> for Router {
     }
 }
 
+impl Handler<Publish> for Router {
+    type Result = ();
+
+    fn handle(&mut self, Publish { routes, leaving }: Publish, _: &mut Self::Context) {
+        let old = Arc::downgrade(&self.routes.load_full());
+        self.routes.publish(routes);
+        let clock = self.clock.clone();
+        self.life.spawn(async move {
+            // A call keeps the routes that it began with.
+            while old.strong_count() > 0 {
+                clock.sleep(LOOK_AGAIN).await;
+            }
+            for child in leaving {
+                child.leave().await;
+            }
+        });
+    }
+}
+
+impl Leaving {
+    /// Stops the child and forgets it.
+    pub(crate) async fn leave(self) {
+        let Self { supervisor, child } = self;
+        let stopped = match supervisor.terminate_child(&child).await {
+            Ok(()) => supervisor.delete_child(&child).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stopped {
+            warn!(child, %error, "who is not needed any more stays");
+        }
+    }
+}
+
 impl gateway::Report for Reports {
     fn report(&self, outcome: Outcome) {
-        if let Some(meter) = self.meters.get(&outcome.deployment) {
+        let directory = self.directory.load();
+        if let Some(meter) = directory.meters.get(&outcome.deployment) {
             meter.count(&outcome);
         }
-        if let Some(provider) = self.providers.get(&outcome.deployment.provider)
+        if let Some(provider) = directory.providers.get(&outcome.deployment.provider)
             && let Err(refused) = provider.tell(Called(outcome.end))
         {
             warn!(?refused, "an outcome was not counted");
@@ -95,13 +145,14 @@ impl gateway::Report for Reports {
     }
 
     fn dropped(&self, deployment: &DeploymentId, parameter: Parameter) {
-        if let Some(meter) = self.meters.get(deployment) {
+        if let Some(meter) = self.directory.load().meters.get(deployment) {
             meter.dropped(parameter);
         }
     }
 
     fn tripped(&self, deployment: &DeploymentId, retry_after: Option<Duration>) {
-        let Some(mailbox) = self.deployments.get(deployment) else { return };
+        let directory = self.directory.load();
+        let Some(mailbox) = directory.deployments.get(deployment) else { return };
         // Refused only while it is down, and then its cell is open already.
         if let Err(refused) = mailbox.tell(Tripped { retry_after }) {
             warn!(%deployment, ?refused, "a trip met a deployment that is down");

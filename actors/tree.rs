@@ -6,23 +6,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cells::{Breaker, Load, Probes, Thresholds};
+use cells::Probes;
 use clock::Clock;
 use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
 use routing::{Choice, Readiness, Source};
 use supervision::{
-    AskError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy, SupervisorSpec,
-    Tree,
+    AskError, ChildError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy,
+    SupervisorSpec, Tree,
 };
 use units::{DeploymentId, ModelName, ProviderId};
 
 use crate::blocking;
+use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
-use crate::deployment::Deployment;
 use crate::feed::{Feed, Pulses};
-use crate::metrics::{Families, GetText, Meter, Metrics};
-use crate::provider::Provider;
+use crate::metrics::{Configured, Families, GetText, Metrics};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
@@ -103,6 +102,12 @@ pub enum Error {
     /// The working copies have no place.
     #[error(transparent)]
     Workspace(#[from] workspace::Error),
+    /// A child that a new configuration wants did not start.
+    #[error("a new provider or model did not start: {0}")]
+    Child(#[from] ChildError),
+    /// The router did not publish.
+    #[error("the router did not put the new routes in force: {0}")]
+    Router(AskError),
     /// An actor did not start.
     #[error("the supervision tree did not start: {0:?}")]
     Tree(End),
@@ -134,6 +139,10 @@ impl Blueprint {
 pub struct House {
     tree: Tree,
     doors: Doors,
+    branches: Branches,
+    switch: supervision::Mailbox<Router>,
+    manners: Arc<Snapshot<Manners>>,
+    configured: Configured,
 }
 
 /// What doors may use. Cloning is cheap.
@@ -154,20 +163,6 @@ pub struct Doors {
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
     metrics: supervision::Mailbox<Metrics>,
-}
-
-/// The providers' branch and what it publishes.
-struct Providers {
-    branch: ChildSpec,
-    routes: Routes,
-    mailboxes: Mailboxes,
-}
-
-#[derive(Default)]
-struct Mailboxes {
-    providers: BTreeMap<ProviderId, supervision::Mailbox<Provider>>,
-    deployments: BTreeMap<DeploymentId, supervision::Mailbox<Deployment>>,
-    meters: BTreeMap<DeploymentId, Meter>,
 }
 
 /// Builds and starts everything; nothing that an earlier process left unfinished goes on yet.
@@ -200,9 +195,10 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
     let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
     let probes = Probes { deadline, ..Probes::default() };
-    let Providers { branch, routes, mailboxes } =
-        providers(table, blueprint.providers, probes, &families, &clock)?;
-    let (router, _, routes) = Router::child(routes, &clock);
+    let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
+    let (branches, branch, deployments) = Branches::plant(&blueprint.providers, soil);
+    let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
+    let manners = Arc::new(Snapshot::new(blueprint.manners));
     let (catalogue, _, templates) = Catalogue::child(&clock);
     let (workflows, supervisor) = SupervisorSpec {
         strategy: Strategy::Dynamic,
@@ -216,13 +212,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (resumption, returned) = Resumption::child(&resumed, &clock);
     let workflows = workflows.cell(returned);
 
-    let reports = Reports {
-        providers: mailboxes.providers,
-        deployments: mailboxes.deployments,
-        meters: mailboxes.meters,
-        pen: pen.clone(),
-        clock: clock.clone(),
-    };
+    let reports = Reports { directory: branches.directory(), pen: pen.clone(), clock: clock.clone() };
     let gateway = Gateway {
         routes: routes.shared(),
         client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
@@ -240,7 +230,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         pool: workspace::Pool::open(&blueprint.overlays)?,
         journals: blueprint.journals,
         running: blueprint.running,
-        manners: blueprint.manners,
+        manners: manners.clone(),
         end_before_rename: blueprint.end_before_rename,
     });
 
@@ -258,13 +248,42 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
     let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
-    Ok(House { tree, doors })
+    let configured = families.configured();
+    Ok(House { tree, doors, branches, switch, manners, configured })
 }
 
 impl House {
     /// What doors may use.
     pub fn doors(&self) -> &Doors {
         &self.doors
+    }
+
+    /// Puts the providers, the roles, the policy and the manners of another blueprint in force, all of them or none; the
+    /// number of the configuration that is in force then. What is under way goes on as it began, and everything else of
+    /// the blueprint waits for a restart.
+    ///
+    /// # Errors
+    /// When the routing table contradicts itself or a child does not start; then all is as before.
+    pub async fn follow(&self, blueprint: &Blueprint) -> Result<i64, Error> {
+        let followed = match blueprint.table() {
+            Ok(table) => self.branches.follow(&blueprint.providers, table, &self.switch).await,
+            Err(error) => Err(error.into()),
+        };
+        match followed {
+            Ok(()) => {
+                self.manners.publish(blueprint.manners);
+                Ok(self.configured.next())
+            }
+            Err(error) => {
+                self.configured.failed();
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts a configuration that was wrong before it came to be followed.
+    pub fn refused(&self) {
+        self.configured.failed();
     }
 
     /// Waits until the tree has given up by itself.
@@ -288,45 +307,8 @@ impl Doors {
     }
 }
 
-fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
+pub(crate) fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
     SupervisorSpec { limit: PATIENT, children, ..SupervisorSpec::new(id) }
-}
-
-fn providers(
-    table: routing::Table,
-    specs: Vec<ProviderSpec>,
-    probes: Probes,
-    families: &Families,
-    clock: &Clock,
-) -> Result<Providers, Error> {
-    let mut branches = Vec::new();
-    let mut published = Vec::new();
-    let mut mailboxes = Mailboxes::default();
-    for spec in specs {
-        let (account, mailbox) = Provider::child(spec.id.clone(), clock);
-        mailboxes.providers.insert(spec.id.clone(), mailbox);
-        let mut children = vec![account];
-        for (model, price) in spec.models {
-            let id = DeploymentId { provider: spec.id.clone(), model };
-            let Some(endpoint) = spec.endpoint.clone() else { continue };
-            mailboxes.meters.insert(id.clone(), families.meter(&id, price.is_some()));
-            let deployment = Arc::new(gateway::Deployment {
-                id: id.clone(),
-                endpoint,
-                price,
-                breaker: Arc::new(Breaker::new(Thresholds::default(), probes, clock.now())),
-                load: Arc::new(Load::new()),
-                dropped: Arc::default(),
-            });
-            published.push(deployment.clone());
-            let (child, mailbox) = Deployment::child(deployment, probes, clock);
-            mailboxes.deployments.insert(id, mailbox);
-            children.push(child);
-        }
-        branches.push(family(spec.id.as_str(), children).into_child().0);
-    }
-    let routes = Routes::try_new(table, published)?;
-    Ok(Providers { branch: family("providers", branches).into_child().0, routes, mailboxes })
 }
 
 /// A number from 0 to 1; without randomness callers come back all at once, which is worse and still right.

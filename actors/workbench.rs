@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use supervision::Snapshot;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use units::TokenCount;
 use workspace::{Interrupting, Journal, Operation, Overlay, RealDisk, Workspace};
@@ -79,8 +80,8 @@ pub struct Parts {
     pub journals: PathBuf,
     /// How the commands of a workspace are run.
     pub running: Running,
-    /// How agents ask.
-    pub manners: Manners,
+    /// How agents ask now.
+    pub manners: Arc<Snapshot<Manners>>,
     /// Set in tests of debug builds only.
     pub end_before_rename: Option<EndBeforeRename>,
 }

@@ -60,6 +60,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Where the server keeps what it must not forget.
     pub state: StateFolder,
+    /// The configuration file that was looked for; it need not be there.
+    pub file: Option<PathBuf>,
     /// The environment as it was when this was loaded.
     pub environment: Environment,
     accounts: Vec<Account>,
@@ -79,13 +81,14 @@ pub fn load(flags: &Flags) -> Result<Loaded, Error> {
 /// # Errors
 /// As [`load`].
 pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Error> {
-    let settings = layers::read(flags, &environment)?.settings;
+    let layers::Effective { settings, file, .. } = layers::read(flags, &environment)?;
     checking::ports(&settings).map_or(Ok(()), Err)?;
     Ok(Loaded {
         state: StateFolder::find(flags.state_dir.as_deref(), &environment)?,
         accounts: accounts::read(&settings.providers, &environment)?,
         fail_point: assembly::fail_point(&environment)?,
         settings,
+        file,
         environment,
     })
 }
@@ -108,7 +111,17 @@ pub fn print_json(flags: &Flags) -> Result<String, Error> {
 
 /// Checks everything that can be checked without calling anybody, and tells all that is wrong at once.
 pub fn check(flags: &Flags) -> Checked {
-    checking::check(flags, &surroundings())
+    check_from(flags, &surroundings())
+}
+
+/// As [`check`], in an environment that the caller made up.
+pub fn check_from(flags: &Flags, environment: &Environment) -> Checked {
+    checking::check(flags, environment)
+}
+
+/// The settings of `new` that differ from those that a server was started with and that it does not change while it runs.
+pub fn wait_for_restart(started: &Settings, new: &Settings) -> Vec<String> {
+    checking::wait_for_restart(started, new)
 }
 
 fn surroundings() -> Environment {

@@ -5,5 +5,6 @@ pub mod client;
 pub mod config;
 mod detect;
 pub mod http;
+pub mod reload;
 pub mod server;
 pub mod ws;

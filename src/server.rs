@@ -42,6 +42,8 @@ pub struct Server {
     handle: ServerHandle,
     stopping: watch::Sender<bool>,
     house: House,
+    clock: Clock,
+    launcher: PathBuf,
     addresses: Addresses,
     _socket: SocketFile,
     _lock: config::Lock,
@@ -146,11 +148,11 @@ impl Server {
         let (unix, socket) = open_socket(loaded.state.socket())?;
         let addresses = Addresses { tcp: own, socket: socket.0.clone() };
 
-        let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher).await?).await?;
+        let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
         let (stopping, stops) = watch::channel(false);
         let desk = Desk {
             doors: house.doors().clone(),
-            clock,
+            clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: stops,
@@ -173,7 +175,17 @@ impl Server {
         };
         let Addresses { tcp, socket: path } = &addresses;
         info!(%tcp, socket = %path.display(), resumed, "serves");
-        Ok(Self { web: Mutex::new(web), handle, stopping, house, addresses, _socket: socket, _lock: lock })
+        Ok(Self {
+            web: Mutex::new(web),
+            handle,
+            stopping,
+            house,
+            clock,
+            launcher,
+            addresses,
+            _socket: socket,
+            _lock: lock,
+        })
     }
 
     /// Where it can be reached.
@@ -184,6 +196,26 @@ impl Server {
     /// What doors use.
     pub fn doors(&self) -> &Doors {
         self.house.doors()
+    }
+
+    /// Puts another configuration in force, as far as a running server can: its providers, who asks them and how. Calls
+    /// that are under way end as they began. The number of the configuration that is in force then.
+    ///
+    /// # Errors
+    /// What is wrong with it; then the last one stays in force.
+    pub async fn follow(&self, loaded: &Loaded) -> Result<i64, Error> {
+        match config::blueprint(loaded, self.clock.clone(), self.launcher.clone()).await {
+            Ok(blueprint) => Ok(self.house.follow(&blueprint).await?),
+            Err(error) => {
+                self.house.refused();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Counts a configuration that was too wrong to be followed.
+    pub fn refused(&self) {
+        self.house.refused();
     }
 
     /// Waits until it has ended by itself, which is a failure.

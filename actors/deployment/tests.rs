@@ -74,7 +74,7 @@ impl Stage {
         };
         let published: Vec<_> = ids.iter().zip([VENDOR, SPARE]).map(deployment).collect();
         let editor = published[0].clone();
-        let (child, mailbox) = Deployment::child(editor.clone(), probes, &clock);
+        let (child, mailbox) = Deployment::child("editor".to_owned(), editor.clone(), probes, &clock);
         let called = Arc::new(Called { mailbox: mailbox.clone(), outcomes: Mutex::default() });
 
         let listed = ids.iter().map(|id| routing::Deployment {

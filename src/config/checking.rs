@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clock::Clock;
 use routing::Readiness;
+use yaml::Value;
 
 use super::accounts::{self, Account};
 use super::environment::Environment;
@@ -56,6 +57,22 @@ pub(super) fn ports(settings: &Settings) -> Option<Error> {
         let port = port.filter(|port| Some(*port) == second)?;
         Some(Error::SamePort { one, other, port })
     })
+}
+
+/// What a running server changes; all else waits for a restart.
+const RELOADED: [&str; 4] = ["agents", "mcp", "providers", "routing"];
+
+pub(super) fn wait_for_restart(started: &Settings, new: &Settings) -> Vec<String> {
+    let value = |settings: &Settings| {
+        let text = yaml::to_string(settings).unwrap_or_default();
+        Value::parse("the settings", &text).unwrap_or_default()
+    };
+    let (started, new) = (value(started), value(new));
+    let differs = |path: &Vec<String>| {
+        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+        !RELOADED.contains(&keys[0]) && started.get(&keys) != new.get(&keys)
+    };
+    new.leaves().into_iter().filter(differs).map(|path| path.join(".")).collect()
 }
 
 impl Checked {

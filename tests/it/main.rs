@@ -15,6 +15,7 @@ mod hostile;
 mod house;
 mod kills;
 mod people;
+mod reload;
 mod runs;
 mod speech;
 mod story;

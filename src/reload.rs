@@ -1,0 +1,132 @@
+//! A new configuration for a server that runs: on SIGHUP, and when its file has changed.
+//!
+//! The file is looked at rather than watched: that costs one call of the system in a while, and sees every way in which
+//! editors and deployments replace a file (written in place, renamed over it, a link that leads elsewhere).
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clock::Clock;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::{self, Environment, Flags, Loaded, Settings};
+use crate::server::Server;
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// When to reload, and from what.
+#[derive(Debug)]
+pub struct Reloads {
+    flags: Flags,
+    environment: Environment,
+    file: Option<PathBuf>,
+    /// What the server was started with.
+    started: Settings,
+    clock: Clock,
+    hangup: Signal,
+    /// The file as it was last read.
+    read: Option<Stamp>,
+    /// The file as it was last seen, where that differs.
+    changing: Option<Option<Stamp>>,
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let found = path.metadata().ok()?;
+        let modified = (found.mtime(), found.mtime_nsec());
+        Some(Self { device: found.dev(), inode: found.ino(), bytes: found.len(), modified })
+    }
+}
+
+impl Reloads {
+    /// Listens from now on: SIGHUP does not end the process any more.
+    ///
+    /// # Errors
+    /// When the system gives no handler.
+    pub fn listen(flags: &Flags, loaded: &Loaded, clock: Clock) -> io::Result<Self> {
+        let file = loaded.file.clone();
+        Ok(Self {
+            flags: flags.clone(),
+            environment: loaded.environment.clone(),
+            started: loaded.settings.clone(),
+            clock,
+            hangup: signal(SignalKind::hangup())?,
+            read: file.as_deref().and_then(Stamp::of),
+            changing: None,
+            file,
+        })
+    }
+
+    /// Waits until there is something to reload.
+    pub async fn next(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => return,
+                () = self.clock.sleep(LOOK_EVERY) => {}
+            }
+            let now = self.stamp();
+            if now == self.read {
+                self.changing = None;
+                continue;
+            }
+            // Twice the same: nobody is in the middle of writing it.
+            if self.changing.replace(now) == Some(now) {
+                return;
+            }
+        }
+    }
+
+    /// Reads and checks everything anew, and puts it in force; where anything is wrong, the last good one stays.
+    pub async fn carry_out(&mut self, server: &Server) {
+        (self.read, self.changing) = (self.stamp(), None);
+        match self.load(server).await {
+            Ok((loaded, revision)) => {
+                info!(revision, "a new configuration is in force");
+                let waiting = config::wait_for_restart(&self.started, &loaded.settings);
+                if !waiting.is_empty() {
+                    let settings = waiting.join(", ");
+                    warn!(settings, "these settings differ from those in force and wait for a restart");
+                }
+            }
+            Err(faults) => {
+                let faults = faults.join("; ");
+                error!(faults, "the configuration is not reloaded: the last good one stays in force");
+            }
+        }
+    }
+
+    async fn load(&self, server: &Server) -> Result<(Loaded, i64), Vec<String>> {
+        let checked = config::check_from(&self.flags, &self.environment);
+        let loaded = match config::load_from(&self.flags, self.environment.clone()) {
+            Ok(loaded) if checked.faults.is_empty() => loaded,
+            Ok(_) => {
+                server.refused();
+                return Err(checked.faults);
+            }
+            Err(error) => {
+                server.refused();
+                let told = [error.to_string()];
+                return Err(if checked.faults.is_empty() { told.to_vec() } else { checked.faults });
+            }
+        };
+        let revision = server.follow(&loaded).await.map_err(|error| vec![error.to_string()])?;
+        Ok((loaded, revision))
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        self.file.as_deref().and_then(Stamp::of)
+    }
+}
