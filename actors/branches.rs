@@ -10,7 +10,7 @@ use std::time::Duration;
 use cells::{Breaker, Load, Probes, Thresholds};
 use clock::Clock;
 use gateway::Routes;
-use supervision::{ChildSpec, Handle, Mailbox, Snapshot};
+use supervision::{ChildSpec, Handle, Mailbox, Snapshot, State};
 use tokio::sync::Mutex;
 use units::{DeploymentId, ProviderId};
 
@@ -129,6 +129,14 @@ impl Branches {
         Ok(())
     }
 
+    /// Whether everybody still has a place. A supervisor that was started anew knows only those it began with, and who
+    /// came with a later configuration is gone: following the configuration again plants them.
+    pub(crate) fn is_whole(&self) -> bool {
+        // While a configuration is being followed, nothing is to be done about it.
+        let Ok(planted) = self.planted.try_lock() else { return true };
+        planted.branches.values().all(|branch| !branch.is_gone() && !branch.seats.values().any(Seat::is_gone))
+    }
+
     async fn grow(
         &self,
         planted: &Planted,
@@ -137,7 +145,7 @@ impl Branches {
         growth: &mut Growth,
     ) -> Result<(), Error> {
         for spec in specs {
-            let branch = match planted.branches.get(&spec.id) {
+            let branch = match planted.branches.get(&spec.id).filter(|known| !known.is_gone()) {
                 Some(known) => self.regrow(known, revision, spec, growth).await?,
                 None => {
                     let id = format!("{}@{revision}", spec.id);
@@ -164,7 +172,7 @@ impl Branches {
         for deployment in deployments(spec, Some(known), &self.soil) {
             let id = deployment.id.clone();
             let meter = self.soil.families.meter(&id, deployment.price.is_some());
-            let seat = match known.seats.get(&id) {
+            let seat = match known.seats.get(&id).filter(|seat| !seat.is_gone()) {
                 Some(kept) => Seat { deployment, meter, ..kept.clone() },
                 None => {
                     let name = format!("{}@{revision}", child_id(&id));
@@ -198,12 +206,13 @@ impl Branches {
 
     fn leaving(&self, planted: &Planted, next: &Planted) -> Vec<Leaving> {
         let mut leaving = Vec::new();
-        for (id, branch) in &planted.branches {
+        for (id, branch) in planted.branches.iter().filter(|(_, branch)| !branch.is_gone()) {
             let Some(kept) = next.branches.get(id) else {
                 leaving.push(Leaving { supervisor: self.supervisor.clone(), child: branch.child.clone() });
                 continue;
             };
-            let gone = branch.seats.iter().filter(|(id, _)| !kept.seats.contains_key(*id));
+            let gone =
+                branch.seats.iter().filter(|(id, seat)| !kept.seats.contains_key(*id) && !seat.is_gone());
             leaving.extend(gone.map(|(_, seat)| Leaving {
                 supervisor: branch.supervisor.clone(),
                 child: seat.child.clone(),
@@ -220,6 +229,18 @@ impl Soil {
 
     fn child(&self, id: String, deployment: Arc<gateway::Deployment>) -> (ChildSpec, Mailbox<Deployment>) {
         Deployment::child(id, deployment, self.probes, &self.clock)
+    }
+}
+
+impl Branch {
+    fn is_gone(&self) -> bool {
+        self.supervisor.place().state() == State::Ended
+    }
+}
+
+impl Seat {
+    fn is_gone(&self) -> bool {
+        self.mailbox.place().state() == State::Ended
     }
 }
 
@@ -271,7 +292,8 @@ fn deployments(spec: &ProviderSpec, known: Option<&Branch>, soil: &Soil) -> Vec<
     let Some(endpoint) = &spec.endpoint else { return Vec::new() };
     let of = |(model, price): &(units::ModelName, Option<pricing::Price>)| {
         let id = DeploymentId { provider: spec.id.clone(), model: model.clone() };
-        let kept = known.and_then(|known| known.seats.get(&id)).map(|seat| &seat.deployment);
+        let kept = known.and_then(|known| known.seats.get(&id)).filter(|seat| !seat.is_gone());
+        let kept = kept.map(|seat| &seat.deployment);
         let breaker = kept.map(|kept| kept.breaker.clone());
         Arc::new(gateway::Deployment {
             endpoint: endpoint.clone(),

@@ -281,6 +281,11 @@ impl House {
         }
     }
 
+    /// Whether all providers and models of the configuration in force have a place; else it is to be followed again.
+    pub fn is_whole(&self) -> bool {
+        self.branches.is_whole()
+    }
+
     /// Counts a configuration that was wrong before it came to be followed.
     pub fn refused(&self) {
         self.configured.failed();

@@ -32,6 +32,8 @@ pub struct Reloads {
     read: Option<Stamp>,
     /// The file as it was last seen, where that differs.
     changing: Option<Option<Stamp>>,
+    /// What the tree has lost was tried to be given back.
+    mended: bool,
 }
 
 /// What changes when a file does.
@@ -66,17 +68,24 @@ impl Reloads {
             hangup: signal(SignalKind::hangup())?,
             read: file.as_deref().and_then(Stamp::of),
             changing: None,
+            mended: false,
             file,
         })
     }
 
-    /// Waits until there is something to reload.
-    pub async fn next(&mut self) {
+    /// Waits until there is something to reload: a signal, another file, or places that the tree has lost.
+    pub async fn next(&mut self, server: &Server) {
         loop {
             tokio::select! {
                 _ = self.hangup.recv() => return,
                 () = self.clock.sleep(LOOK_EVERY) => {}
             }
+            let is_whole = server.is_whole();
+            // Once: where that does not help, a person is needed, and the log has said so.
+            if !is_whole && !std::mem::replace(&mut self.mended, true) {
+                return;
+            }
+            self.mended &= !is_whole;
             let now = self.stamp();
             if now == self.read {
                 self.changing = None;

@@ -213,6 +213,11 @@ impl Server {
         }
     }
 
+    /// Whether all providers and models of the configuration in force have a place; else it is to be followed again.
+    pub fn is_whole(&self) -> bool {
+        self.house.is_whole()
+    }
+
     /// Counts a configuration that was too wrong to be followed.
     pub fn refused(&self) {
         self.house.refused();

@@ -26,7 +26,7 @@ pub(crate) async fn serve(screen: &Screen, flags: &Flags) -> anyhow::Result<End>
         let next = async {
             tokio::select! {
                 end = server.ended() => Some(end),
-                () = reloads.next() => None,
+                () = reloads.next(&server) => None,
             }
         };
         match interrupts.unless(next).await {

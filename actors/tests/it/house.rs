@@ -61,7 +61,7 @@ impl Place {
         build(self.blueprint()).await.unwrap()
     }
 
-    fn blueprint(&self) -> Blueprint {
+    pub(crate) fn blueprint(&self) -> Blueprint {
         let clock = Clock::real();
         let script = Arc::new(scripted::Script::parse("script", &self.script).unwrap());
         let asking =
