@@ -447,8 +447,9 @@ async fn read_history(readers: store::Readers, workflow: WorkflowId) -> Result<S
     .await
 }
 
-/// An outcome may name many paths; the events have all of them.
-fn cut(mut outcome: String) -> String {
+/// An outcome may name many paths, and quote what no database takes; the events have all of it.
+fn cut(outcome: String) -> String {
+    let mut outcome = outcome.replace('\0', "\u{fffd}");
     outcome.truncate(outcome.floor_char_boundary(store::MAX_OUTCOME_BYTES));
     outcome
 }

@@ -56,8 +56,8 @@ pub struct ProviderSpec {
 pub struct Blueprint {
     /// The one clock.
     pub clock: Clock,
-    /// The database's file; its folder exists.
-    pub database: PathBuf,
+    /// The database; a file's folder exists.
+    pub database: store::Database,
     /// The providers in the order of preference.
     pub providers: Vec<ProviderSpec>,
     /// What each role wants; `auto` unless said.

@@ -4,7 +4,6 @@
 //! A restart opens the database anew, once the thread before it has let go; what waited on that thread was told so.
 //! Mailbox: 1,024 writes; when it is full the sender is told that it is busy.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,8 +52,12 @@ pub struct Pen(Mailbox<Writer>);
 // === Writer ===
 
 impl Writer {
-    /// The writer of the database at `path`, as a child, and the pen that reaches it.
-    pub(crate) fn child(path: PathBuf, feed: Mailbox<Feed>, clock: &clock::Clock) -> (ChildSpec, Pen) {
+    /// The writer of a database, as a child, and the pen that reaches it.
+    pub(crate) fn child(
+        database: store::Database,
+        feed: Mailbox<Feed>,
+        clock: &clock::Clock,
+    ) -> (ChildSpec, Pen) {
         let spec = ActorSpec {
             id: "writer".to_owned(),
             capacity: 1024,
@@ -64,13 +67,13 @@ impl Writer {
         // Held by the thread that has the database open: the next generation waits for it.
         let turn = Arc::new(Mutex::new(()));
         let (child, mailbox) = actor(spec, move |start: Start<Self>| {
-            Self::open(path.clone(), feed.clone(), turn.clone(), start.life)
+            Self::open(database.clone(), feed.clone(), turn.clone(), start.life)
         });
         (child, Pen(mailbox))
     }
 
     async fn open(
-        path: PathBuf,
+        database: store::Database,
         feed: Mailbox<Feed>,
         turn: Arc<Mutex<()>>,
         life: Life,
@@ -81,7 +84,7 @@ impl Writer {
         let (done, ended) = oneshot::channel();
         let spawned = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let _turn = turn;
-            let writer = match store::Writer::open(&path) {
+            let writer = match store::Writer::open(&database) {
                 Ok(writer) => writer,
                 // The factory that waits for it turns it into a failed start.
                 Err(error) => return drop(ready.send(Err(Failure::new(error)))),

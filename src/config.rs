@@ -68,6 +68,13 @@ pub struct Loaded {
     fail_point: Option<FailPoint>,
 }
 
+impl Loaded {
+    /// Where everything is stored.
+    pub fn database(&self) -> store::Database {
+        store::Database::Sqlite(self.state.database())
+    }
+}
+
 /// Reads everything that configures this process. Calls nobody and writes nothing.
 ///
 /// # Errors

@@ -96,12 +96,15 @@ impl Reach {
         }
         let missing =
             || refuse(anyhow::anyhow!("no server runs, and there is no workflow {id} in this state folder"));
-        let database = loaded.state.database();
-        if !database.exists() {
+        let database = loaded.database();
+        if matches!(&database, store::Database::Sqlite(file) if !file.exists()) {
             return Err(missing());
         }
-        let readers = store::Readers::open(&database, std::num::NonZero::<usize>::MIN)?;
-        let row = readers.workflow(id)?.ok_or_else(missing)?;
+        let wanted = id.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            store::Readers::open(&database, std::num::NonZero::<usize>::MIN)?.workflow(&wanted)
+        });
+        let row = found.await??.ok_or_else(missing)?;
         Self::to_folder(screen, global, Path::new(&row.root)).await
     }
 

@@ -42,7 +42,7 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
     let end_before_rename =
         loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
     Ok(Blueprint {
-        database: loaded.state.database(),
+        database: loaded.database(),
         providers: known.into_iter().filter_map(|known| spec(known, &settings.agents)).collect(),
         roles,
         policy: settings.routing.policy(),

@@ -79,7 +79,7 @@ impl Place {
         Blueprint {
             policy: routing::Policy::default(),
             clock: clock.clone(),
-            database: folder("test.db"),
+            database: store::Database::Sqlite(folder("test.db")),
             providers: vec![provider],
             roles: BTreeMap::from(roles),
             upstream: upstream::Options::default(),

@@ -1,161 +1,60 @@
-//! Opening the file: its mode, its pragmas, its migrations, and the refusal of what this program cannot read.
-//!
-//! The file is never opened but through SQLite: POSIX drops all of a process's locks on a file when it closes any
-//! descriptor of it (sqlite.org/howtocorrupt.html, section 2.2), so a look at its header would unlock a live writer.
+//! Which database it is, and its opening: for the one that writes, or for one of those that read.
 
-use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 
-use diesel::connection::SimpleConnection;
-use diesel::migration::{MigrationSource, MigrationVersion};
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use crate::connection::Connection;
+use crate::error::Error;
 
-use crate::error::{Error, Failure};
+mod address;
+mod postgres;
+mod sqlite;
+mod tls;
+mod upgrade;
 
-pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+pub use address::{BadAddress, PostgresUrl};
+pub(crate) use postgres::{Parked, Session};
 
-/// Both kinds of connection wait this long for a lock that another process holds.
-const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000;";
-/// A commit is on the disk when it returns; the log is folded back into the file every 1,000 pages (4 MB).
-const WRITER_PRAGMAS: &str =
-    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 1000;";
-const READER_PRAGMAS: &str = "PRAGMA query_only = ON;";
-/// SQLite's text for SQLITE_NOTADB; Diesel does not hand on the code.
-const NOT_A_DATABASE: &str = "file is not a database";
-
-#[derive(QueryableByName)]
-struct JournalMode {
-    #[diesel(sql_type = Text)]
-    journal_mode: String,
+/// Where everything is stored. It shows itself without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file of its own, made where there is none.
+    Sqlite(PathBuf),
+    /// A schema in a database of a PostgreSQL server; the schema is made where there is none.
+    Postgres(PostgresUrl),
 }
 
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// Makes the file where there is none (mode 0600; its log inherits that) and brings its schema up to date.
-pub(crate) fn open_for_writing(path: &Path) -> Result<SqliteConnection, Error> {
-    create_private(path)?;
-    let mut connection = connect(path, "rw")?;
-    let failed = |failure| open_failure(path, failure);
-    let mode: JournalMode =
-        diesel::sql_query("PRAGMA journal_mode = WAL").get_result(&mut connection).map_err(failed)?;
-    if mode.journal_mode != "wal" {
-        let failure =
-            Failure::new(format!("its file system has no write-ahead log, only `{}`", mode.journal_mode));
-        return Err(Error::Open { path: path.to_owned(), failure });
-    }
-    connection.batch_execute(WRITER_PRAGMAS).map_err(failed)?;
-    migrate(&mut connection, path)?;
-    Ok(connection)
-}
-
-/// Opens a database that a writer has opened before.
-pub(crate) fn open_for_reading(path: &Path) -> Result<SqliteConnection, Error> {
-    fs::metadata(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-    let mut connection = connect(path, "ro")?;
-    connection.batch_execute(READER_PRAGMAS).map_err(|failure| open_failure(path, failure))?;
-    let ledger: Count = diesel::sql_query(
-        "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'",
-    )
-    .get_result(&mut connection)
-    .map_err(|failure| open_failure(path, failure))?;
-    if ledger.count == 0 || !pending(&mut connection, path)?.is_empty() {
-        return Err(Error::OlderSchema { path: path.to_owned() });
-    }
-    Ok(connection)
-}
-
-fn create_private(path: &Path) -> Result<(), Error> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(source) => Err(Error::File { path: path.to_owned(), source }),
-    }
-}
-
-fn connect(path: &Path, mode: &str) -> Result<SqliteConnection, Error> {
-    let mut connection = SqliteConnection::establish(&uri(path, mode))
-        .map_err(|error| Error::Open { path: path.to_owned(), failure: Failure::new(error) })?;
-    // Opening is lazy: the first statement that reads the file finds out whether it is one.
-    connection
-        .batch_execute(&format!("{BUSY_TIMEOUT} PRAGMA schema_version;"))
-        .map_err(|failure| open_failure(path, failure))?;
-    Ok(connection)
-}
-
-/// The path byte by byte, so that no character of it is read as part of the URI.
-fn uri(path: &Path, mode: &str) -> String {
-    let mut uri = String::from(if path.is_absolute() { "file://" } else { "file:" });
-    for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            write!(uri, "%{byte:02x}").expect("a String takes all that is written to it");
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
-    uri + "?mode=" + mode
 }
 
-/// Under the write lock from the first look on: of two programs that start at once, one migrates and one finds it done.
-fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
-    connection
-        .immediate_transaction(|connection| {
-            pending(connection, path).map_err(Migration::Refused)?;
-            connection
-                .run_pending_migrations(MIGRATIONS)
-                .map_err(|cause| Migration::Failed(Failure::new(cause)))?;
-            Ok(())
+impl Database {
+    /// Makes what is missing and brings the schema up to date.
+    pub(crate) fn open_for_writing(&self) -> Result<Connection, Error> {
+        Ok(match self {
+            Self::Sqlite(path) => Connection::Sqlite(Box::new(sqlite::open_for_writing(path)?)),
+            Self::Postgres(url) => Connection::Postgres(Box::new(postgres::open_for_writing(url)?)),
         })
-        .map_err(|migration| match migration {
-            Migration::Refused(error) => error,
-            Migration::Failed(failure) => Error::Open { path: path.to_owned(), failure },
+    }
+
+    /// Makes this connection the only one that may write, as far as the database does not see to that by itself.
+    pub(crate) fn hold(&self, connection: &mut Connection) -> Result<(), Error> {
+        match (self, connection) {
+            (Self::Postgres(url), Connection::Postgres(session)) => postgres::hold(session, url),
+            (Self::Sqlite(_), _) | (_, Connection::Sqlite(_)) => Ok(()),
+        }
+    }
+
+    /// Opens what a writer has opened before; the connection cannot write.
+    pub(crate) fn open_for_reading(&self) -> Result<Connection, Error> {
+        Ok(match self {
+            Self::Sqlite(path) => Connection::Sqlite(Box::new(sqlite::open_for_reading(path)?)),
+            Self::Postgres(url) => Connection::Postgres(Box::new(postgres::open_for_reading(url)?)),
         })
-}
-
-enum Migration {
-    Refused(Error),
-    Failed(Failure),
-}
-
-impl From<diesel::result::Error> for Migration {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Failed(Failure::new(error))
     }
 }
-
-/// The embedded migrations that the database lacks; refuses one that has what is not embedded.
-fn pending(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<MigrationVersion<'static>>, Error> {
-    let failed = |cause| Error::Open { path: path.to_owned(), failure: Failure::new(cause) };
-    let migrations = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(failed)?;
-    let mut known: Vec<_> =
-        migrations.iter().map(|migration| migration.name().version().as_owned()).collect();
-    let applied = connection.applied_migrations().map_err(failed)?;
-    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
-        return Err(Error::NewerSchema { path: path.to_owned(), migration: newer.to_string() });
-    }
-    known.retain(|version| !applied.contains(version));
-    Ok(known)
-}
-
-fn open_failure(path: &Path, error: diesel::result::Error) -> Error {
-    let path = path.to_owned();
-    if let diesel::result::Error::DatabaseError(_, said) = &error
-        && said.message() == NOT_A_DATABASE
-    {
-        return Error::NotADatabase { path };
-    }
-    Error::Open { path, failure: Failure::new(error) }
-}
-
-#[cfg(test)]
-mod tests;

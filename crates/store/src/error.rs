@@ -7,6 +7,8 @@ use std::sync::Arc;
 use diesel::result::DatabaseErrorKind;
 use units::{Fence, Seq, WorkflowId};
 
+use crate::Database;
+
 /// What the database itself said; carries no row's content.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
@@ -39,20 +41,22 @@ pub enum Error {
     },
     /// A newer program has migrated this database: an older one would misread it.
     #[error(
-        "the database `{path}` was written by a newer version (this one does not know its migration {migration}); \
+        "the database `{database}` was written by a newer version (this one does not know its migration {migration}); \
          run the newer version, or put back a backup from before the upgrade"
     )]
     NewerSchema {
         /// The database.
-        path: PathBuf,
+        database: Database,
         /// The first migration that is unknown here.
         migration: String,
     },
     /// Readers do not migrate: the writer has to open the database first.
-    #[error("the database `{path}` is not yet migrated to this version; start the server once, it does that")]
+    #[error(
+        "the database `{database}` is not yet migrated to this version; start the server once, it does that"
+    )]
     OlderSchema {
         /// The database.
-        path: PathBuf,
+        database: Database,
     },
     /// The database does not open: a lock, a read-only folder, a full disk or damage.
     #[error(
@@ -65,11 +69,38 @@ pub enum Error {
         /// What the database said.
         failure: Failure,
     },
+    /// The server cannot be reached, refuses the login or does not encrypt; it may be back later.
+    #[error(
+        "the database `{database}` does not open: {failure}; check that the server runs, that its name, the user and \
+         the password are right, and that this user may use the database"
+    )]
+    Unreachable {
+        /// The database.
+        database: Database,
+        /// What the server or the network said.
+        failure: Failure,
+    },
+    /// Another writer is at work in this schema.
+    #[error(
+        "another server works on the database `{database}`; stop it, or give this one a schema of its own"
+    )]
+    InUse {
+        /// The database.
+        database: Database,
+    },
+    /// The certificates that shall vouch for the server cannot be read.
+    #[error("the certificates in `{path}`, named by `sslrootcert`, cannot be used: {reason}")]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The writer cannot go on; what it was asked meanwhile got [`WriteError::Database`]. Open a fresh one.
-    #[error("the writer of `{path}` cannot go on: {failure}")]
+    #[error("the writer of `{database}` cannot go on: {failure}")]
     WriterFailed {
         /// The database.
-        path: PathBuf,
+        database: Database,
         /// What the database said.
         failure: Failure,
     },
@@ -123,6 +154,12 @@ pub enum WriteError {
     OutOfSequence {
         /// The last event's position.
         last: Seq,
+    },
+    /// A text holds a NUL character, which PostgreSQL cannot hold and SQLite reads differently; nothing was written.
+    #[error("{what} holds a NUL character, which no database takes")]
+    NotText {
+        /// Which text.
+        what: &'static str,
     },
     /// Part of the write is beyond its bound; nothing was written.
     #[error("{what}: {size} is too much, the most is {most}")]

@@ -2,9 +2,9 @@
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use units::{Fence, Seq, UnixMillis, WorkflowId};
 
+use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::schema::workflow_events;
 use crate::write::Append;
@@ -80,7 +80,7 @@ impl From<Record> for EventRow {
 }
 
 /// Writes the events of an append whose positions have been won.
-pub(crate) fn insert(connection: &mut SqliteConnection, append: &Append) -> QueryResult<()> {
+pub(crate) fn insert(connection: &mut Connection, append: &Append) -> QueryResult<()> {
     let mut seq = append.after;
     for event in &append.events {
         seq = seq.next();
@@ -93,14 +93,14 @@ pub(crate) fn insert(connection: &mut SqliteConnection, append: &Append) -> Quer
             fence: append.fence.0.cast_signed(),
             at: event.at.0,
         };
-        diesel::insert_into(workflow_events::table).values(record).execute(connection)?;
+        each!(connection, one => diesel::insert_into(workflow_events::table).values(record).execute(one))?;
     }
     Ok(())
 }
 
 /// In order, from the one after `seq` on; ends early once `most_bytes` of payload have been read.
 pub(crate) fn after(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     workflow: &WorkflowId,
     seq: Seq,
     limit: usize,
@@ -108,13 +108,20 @@ pub(crate) fn after(
 ) -> Result<Vec<EventRow>, Error> {
     // No position is beyond the largest that the column holds.
     let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
-    let records = workflow_events::table
+    let page = workflow_events::table
         .filter(workflow_events::workflow_id.eq(workflow.as_str()))
         .filter(workflow_events::seq.gt(seq))
         .order(workflow_events::seq)
-        .limit(limit as i64)
-        .select(Record::as_select())
-        .load_iter::<Record, DefaultLoadingMode>(connection)?;
+        .limit(limit as i64);
+    each!(connection, one => {
+        take(page.select(Record::as_select()).load_iter::<Record, DefaultLoadingMode>(one)?, most_bytes)
+    })
+}
+
+fn take(
+    records: impl Iterator<Item = QueryResult<Record>>,
+    most_bytes: usize,
+) -> Result<Vec<EventRow>, Error> {
     let mut events = Vec::new();
     let mut bytes = 0;
     for record in records {
@@ -129,15 +136,12 @@ pub(crate) fn after(
 }
 
 pub(crate) fn id_at(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     workflow: &WorkflowId,
     seq: Seq,
 ) -> Result<Option<EventId>, Error> {
     let Ok(seq) = i64::try_from(seq.0) else { return Ok(None) };
-    let id: Option<i64> = workflow_events::table
-        .find((workflow.as_str(), seq))
-        .select(workflow_events::event_id)
-        .first(connection)
-        .optional()?;
+    let query = workflow_events::table.find((workflow.as_str(), seq)).select(workflow_events::event_id);
+    let id: Option<i64> = each!(connection, one => query.first(one).optional())?;
     Ok(id.map(|id| EventId(id.cast_unsigned())))
 }

@@ -1,40 +1,77 @@
 //! For this crate's tests: a database of its own, and a writer that runs on its thread.
+//!
+//! The database is a file; where `IMPRESARIO_TEST_POSTGRES` is the URL of a server, it is a schema there.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use chat::Usage;
-use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::QueryResult;
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use units::{Fence, Nanodollars, Seq, TokenCount, UnixMillis, WorkflowId};
 
+use crate::connection::{Connection, each};
 use crate::{
-    Append, Claimed, Committed, Error, EventId, NewEvent, NewWorkflow, Readers, Reply, UsageRow, Write,
-    WriteError, Writer,
+    Append, Claimed, Committed, Database, Error, EventId, NewEvent, NewWorkflow, Readers, Reply, UsageRow,
+    Write, WriteError, Writer,
 };
 
-/// An empty folder with a place for a database.
+/// A place for a database that does not exist yet, and an empty folder beside it.
 pub(crate) struct Place {
+    pub(crate) database: Database,
     pub(crate) path: PathBuf,
     _folder: TempDir,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
+        match server() {
+            Some(url) => Self::schema(&url),
+            None => Self::file(),
+        }
+    }
+
+    pub(crate) fn file() -> Self {
         let folder = TempDir::new().unwrap();
-        Self { path: folder.path().join("history.db"), _folder: folder }
+        let path = folder.path().join("history.db");
+        Self { database: Database::Sqlite(path.clone()), path, _folder: folder }
+    }
+
+    /// A schema of its own at this server.
+    pub(crate) fn schema(url: &str) -> Self {
+        let with = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{with}schema=t_{:016x}", RandomState::new().build_hasher().finish());
+        Self { database: Database::Postgres(url.parse().unwrap()), ..Self::file() }
     }
 
     pub(crate) fn readers(&self) -> Readers {
-        Readers::open(&self.path, 2.try_into().unwrap()).unwrap()
+        Readers::open(&self.database, 2.try_into().unwrap()).unwrap()
     }
 
     pub(crate) fn start(&self) -> Running {
-        Running::start(Writer::open(&self.path).unwrap())
+        Running::start(Writer::open(&self.database).unwrap())
     }
+
+    /// A connection that writes, for what only a test does.
+    pub(crate) fn connection(&self) -> Connection {
+        self.database.open_for_writing().unwrap()
+    }
+}
+
+/// The server that the tests run against, if it is not to be SQLite.
+#[expect(clippy::disallowed_methods, reason = "which database a test runs on is no setting of the program")]
+pub(crate) fn server() -> Option<String> {
+    std::env::var("IMPRESARIO_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
+}
+
+/// SQL that only a test needs, on either database.
+pub(crate) fn execute(connection: &mut Connection, sql: &str) -> QueryResult<()> {
+    each!(connection, one => one.batch_execute(sql))
 }
 
 /// A writer at work.
@@ -76,6 +113,13 @@ impl Running {
 
     pub(crate) fn append(&self, append: Append) -> Result<Seq, WriteError> {
         self.ask(|reply| Write::Append { append, reply })
+    }
+
+    /// `None` where the writer is gone.
+    pub(crate) fn try_append(&self, append: Append) -> Option<Result<Seq, WriteError>> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.blocking_send(Write::Append { append, reply }).ok()?;
+        answer.blocking_recv().ok()
     }
 
     /// Ends the loop as the last sender does.

@@ -1,9 +1,11 @@
 //! What outlives the process: workflows, their events, and what model calls used. The only SQL of the house.
 //!
+//! A [`Database`] is a file of SQLite or a schema of PostgreSQL; the tables and the queries are the same.
 //! One [`Writer`] per database runs on a thread of its own and commits in groups; many [`Readers`] read beside it.
 //! Everything here blocks: callers on an event loop send a [`Write`] or read on a blocking thread. Times, ids and
 //! fences come in as arguments.
 
+mod connection;
 mod database;
 mod error;
 mod events;
@@ -16,6 +18,7 @@ mod workflows;
 mod write;
 mod writer;
 
+pub use database::{BadAddress, Database, PostgresUrl};
 pub use error::{Error, Failure, WriteError};
 pub use events::{EventId, EventRow, NewEvent};
 pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};

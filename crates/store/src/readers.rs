@@ -3,17 +3,16 @@
 //! All functions block; call them on a blocking thread. When all connections are out, a caller waits for one.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use diesel::sqlite::SqliteConnection;
 use units::{Seq, WorkflowId};
 
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::events::{EventId, EventRow};
 use crate::usage::{ModelTotals, UsageRow};
 use crate::workflows::WorkflowRow;
-use crate::{database, events, usage, workflows};
+use crate::{Database, events, usage, workflows};
 
 /// The most rows of one page.
 pub const MAX_PAGE_ROWS: usize = 1000;
@@ -27,14 +26,18 @@ pub const MAX_LISTED: usize = 10_000;
 pub struct Readers(Arc<Pool>);
 
 struct Pool {
-    idle: Mutex<Vec<SqliteConnection>>,
+    database: Database,
+    idle: Mutex<Vec<Idle>>,
     returned: Condvar,
 }
 
-/// A connection that goes back to the pool however its use ends.
+/// A place in the pool: `None` where the connection was cut and has to be made anew.
+type Idle = Option<Connection>;
+
+/// A place that goes back to the pool however its use ends.
 struct Lease<'a> {
     pool: &'a Pool,
-    connection: Option<SqliteConnection>,
+    place: Idle,
 }
 
 impl Readers {
@@ -42,9 +45,11 @@ impl Readers {
     ///
     /// # Errors
     /// As for the writer, and [`Error::OlderSchema`]: readers do not migrate.
-    pub fn open(path: &Path, count: NonZeroUsize) -> Result<Self, Error> {
-        let idle = (0..count.get()).map(|_| database::open_for_reading(path)).collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(Pool { idle: Mutex::new(idle), returned: Condvar::new() })))
+    pub fn open(database: &Database, count: NonZeroUsize) -> Result<Self, Error> {
+        let idle =
+            (0..count.get()).map(|_| database.open_for_reading().map(Some)).collect::<Result<_, _>>()?;
+        let database = database.clone();
+        Ok(Self(Arc::new(Pool { database, idle: Mutex::new(idle), returned: Condvar::new() })))
     }
 
     /// A workflow as it stands; `None` when there is none.
@@ -105,9 +110,14 @@ impl Readers {
         self.read(|connection| usage::by_model(connection, workflow))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&mut SqliteConnection) -> Result<T, Error>) -> Result<T, Error> {
+    /// Once more on a fresh connection when the first was cut: it may have been idle when the server was restarted.
+    pub(crate) fn read<T>(&self, read: impl Fn(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
         let mut lease = self.0.lease();
-        read(lease.connection.as_mut().expect("a lease gives its connection up only when it is dropped"))
+        let first = read(lease.connection()?);
+        match first {
+            Err(Error::Read(_)) if lease.is_cut() => read(lease.connection()?),
+            done => done,
+        }
     }
 }
 
@@ -115,17 +125,35 @@ impl Pool {
     fn lease(&self) -> Lease<'_> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(connection) = idle.pop() {
-                return Lease { pool: self, connection: Some(connection) };
+            if let Some(place) = idle.pop() {
+                return Lease { pool: self, place };
             }
             idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
+impl Lease<'_> {
+    fn connection(&mut self) -> Result<&mut Connection, Error> {
+        match &mut self.place {
+            Some(connection) => Ok(connection),
+            empty @ None => Ok(empty.insert(self.pool.database.open_for_reading()?)),
+        }
+    }
+
+    /// Lets go of a connection that was cut.
+    fn is_cut(&mut self) -> bool {
+        let cut = self.place.as_mut().is_some_and(Connection::is_cut);
+        if cut {
+            self.place = None;
+        }
+        cut
+    }
+}
+
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.place.take());
         self.pool.returned.notify_one();
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chat::Usage;
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use units::{DeploymentId, ModelName, Nanodollars, ProviderId, TokenCount, UnixMillis, WorkflowId};
 
+use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::schema::model_usage;
 
@@ -117,7 +117,7 @@ impl TryFrom<Record> for UsageRow {
 }
 
 /// Writes the rows whose keys are not known yet. The numbers have been checked to fit.
-pub(crate) fn insert(connection: &mut SqliteConnection, rows: &[UsageRow]) -> QueryResult<()> {
+pub(crate) fn insert(connection: &mut Connection, rows: &[UsageRow]) -> QueryResult<()> {
     for row in rows {
         let record = NewRecord {
             at: row.at.0,
@@ -135,27 +135,26 @@ pub(crate) fn insert(connection: &mut SqliteConnection, rows: &[UsageRow]) -> Qu
             outcome: &row.outcome,
             duration_ms: row.duration_ms.cast_signed(),
         };
-        diesel::insert_into(model_usage::table)
+        let new = diesel::insert_into(model_usage::table)
             .values(record)
             .on_conflict(model_usage::call_key)
-            .do_nothing()
-            .execute(connection)?;
+            .do_nothing();
+        each!(connection, one => new.execute(one))?;
     }
     Ok(())
 }
 
 /// In the order of their recording.
 pub(crate) fn of(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     workflow: &WorkflowId,
     most: usize,
 ) -> Result<Vec<UsageRow>, Error> {
-    let records: Vec<Record> = model_usage::table
+    let query = model_usage::table
         .filter(model_usage::workflow_id.eq(workflow.as_str()))
         .order(model_usage::id)
-        .limit(most as i64 + 1)
-        .select(Record::as_select())
-        .load(connection)?;
+        .limit(most as i64 + 1);
+    let records: Vec<Record> = each!(connection, one => query.select(Record::as_select()).load(one))?;
     if records.len() > most {
         return Err(Error::TooMany { what: "calls of this workflow", most });
     }
@@ -164,13 +163,16 @@ pub(crate) fn of(
 
 /// By provider and model. Added up here and not in SQL, whose sum fails where it overflows: this one stays at the end.
 pub(crate) fn by_model(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     workflow: &WorkflowId,
 ) -> Result<Vec<ModelTotals>, Error> {
-    let records = model_usage::table
-        .filter(model_usage::workflow_id.eq(workflow.as_str()))
-        .select(Record::as_select())
-        .load_iter::<Record, DefaultLoadingMode>(connection)?;
+    let query = model_usage::table.filter(model_usage::workflow_id.eq(workflow.as_str()));
+    each!(connection, one => {
+        add_up(query.select(Record::as_select()).load_iter::<Record, DefaultLoadingMode>(one)?)
+    })
+}
+
+fn add_up(records: impl Iterator<Item = QueryResult<Record>>) -> Result<Vec<ModelTotals>, Error> {
     let mut totals = BTreeMap::new();
     for record in records {
         let row = UsageRow::try_from(record?)?;

@@ -1,9 +1,9 @@
 //! Table `workflows`: one row each, with the fence and the last position that every append is checked against.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use units::{Fence, Seq, UnixMillis, WorkflowId};
 
+use crate::connection::{Connection, each};
 use crate::error::{Error, WriteError};
 use crate::schema::workflows;
 use crate::write::{Append, Claimed};
@@ -93,7 +93,7 @@ fn parse_id(id: String) -> Result<WorkflowId, Error> {
 }
 
 pub(crate) fn create(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     new: &NewWorkflow,
 ) -> QueryResult<Result<Claimed, WriteError>> {
     let record = Record {
@@ -107,31 +107,27 @@ pub(crate) fn create(
         updated_at: new.at.0,
         outcome: None,
     };
-    let made = diesel::insert_into(workflows::table)
-        .values(record)
-        .on_conflict(workflows::id)
-        .do_nothing()
-        .execute(connection)?;
+    let insert = diesel::insert_into(workflows::table).values(record).on_conflict(workflows::id).do_nothing();
+    let made = each!(connection, one => insert.execute(one))?;
     Ok(if made == 1 { Ok(Claimed::default()) } else { Err(WriteError::Exists(new.id.clone())) })
 }
 
 /// Hands the workflow to a new owner, whose token is larger than all before it.
 pub(crate) fn claim(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     id: &WorkflowId,
     at: UnixMillis,
 ) -> QueryResult<Result<Claimed, WriteError>> {
-    let standing: Option<(i64, i64)> = diesel::update(workflows::table.find(id.as_str()))
+    let update = diesel::update(workflows::table.find(id.as_str()))
         .set((workflows::fence.eq(workflows::fence + 1), workflows::updated_at.eq(at.0)))
-        .returning((workflows::fence, workflows::last_seq))
-        .get_result(connection)
-        .optional()?;
+        .returning((workflows::fence, workflows::last_seq));
+    let standing: Option<(i64, i64)> = each!(connection, one => update.get_result(one).optional())?;
     Ok(standing.map(claimed).ok_or_else(|| WriteError::NotFound(id.clone())))
 }
 
 /// Moves the last position on by the append's events, if its fence and its `after` are still right.
 pub(crate) fn advance(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     append: &Append,
 ) -> QueryResult<Result<Claimed, WriteError>> {
     let last_seq = Seq(append.after.0.saturating_add(append.events.len() as u64));
@@ -145,14 +141,12 @@ pub(crate) fn advance(
         .find(append.workflow.as_str())
         .filter(workflows::fence.eq(append.fence.0.cast_signed()))
         .filter(workflows::last_seq.eq(append.after.0.cast_signed()));
-    if diesel::update(expected).set(changes).execute(connection)? == 1 {
+    if each!(connection, one => diesel::update(expected).set(changes).execute(one))? == 1 {
         return Ok(Ok(Claimed { fence: append.fence, last_seq }));
     }
-    let standing: Option<(i64, i64)> = workflows::table
-        .find(append.workflow.as_str())
-        .select((workflows::fence, workflows::last_seq))
-        .first(connection)
-        .optional()?;
+    let query =
+        workflows::table.find(append.workflow.as_str()).select((workflows::fence, workflows::last_seq));
+    let standing: Option<(i64, i64)> = each!(connection, one => query.first(one).optional())?;
     Ok(Err(match standing.map(claimed) {
         None => WriteError::NotFound(append.workflow.clone()),
         Some(standing) if standing.fence != append.fence => WriteError::Fenced { current: standing.fence },
@@ -164,45 +158,49 @@ fn claimed((fence, last_seq): (i64, i64)) -> Claimed {
     Claimed { fence: Fence(fence.cast_unsigned()), last_seq: Seq(last_seq.cast_unsigned()) }
 }
 
-pub(crate) fn get(connection: &mut SqliteConnection, id: &WorkflowId) -> Result<Option<WorkflowRow>, Error> {
-    let record =
-        workflows::table.find(id.as_str()).select(Record::as_select()).first(connection).optional()?;
+pub(crate) fn get(connection: &mut Connection, id: &WorkflowId) -> Result<Option<WorkflowRow>, Error> {
+    let query = workflows::table.find(id.as_str());
+    let record = each!(connection, one => query.select(Record::as_select()).first(one).optional())?;
     record.map(WorkflowRow::try_from).transpose()
 }
 
 /// Newest first, from the one after `before` on.
 pub(crate) fn list(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     limit: usize,
     before: Option<&WorkflowId>,
 ) -> Result<Vec<WorkflowRow>, Error> {
-    let mut query = workflows::table
-        .select(Record::as_select())
-        .order((workflows::created_at.desc(), workflows::id.desc()))
-        .limit(limit as i64)
-        .into_boxed();
-    if let Some(before) = before {
-        let created_at: i64 = workflows::table
-            .find(before.as_str())
-            .select(workflows::created_at)
-            .first(connection)
-            .optional()?
-            .ok_or_else(|| Error::NotFound(before.clone()))?;
-        let same_time = workflows::created_at.eq(created_at).and(workflows::id.lt(before.as_str()));
-        query = query.filter(workflows::created_at.lt(created_at).or(same_time));
-    }
-    query.load(connection)?.into_iter().map(WorkflowRow::try_from).collect()
+    let after = before.map(|before| created_at(connection, before)).transpose()?;
+    let records: Vec<Record> = each!(connection, one => {
+        let mut query = workflows::table
+            .select(Record::as_select())
+            .order((workflows::created_at.desc(), workflows::id.desc()))
+            .limit(limit as i64)
+            .into_boxed();
+        if let (Some(created_at), Some(before)) = (after, before) {
+            let same_time = workflows::created_at.eq(created_at).and(workflows::id.lt(before.as_str()));
+            query = query.filter(workflows::created_at.lt(created_at).or(same_time));
+        }
+        query.load(one)
+    })?;
+    records.into_iter().map(WorkflowRow::try_from).collect()
+}
+
+fn created_at(connection: &mut Connection, id: &WorkflowId) -> Result<i64, Error> {
+    let query = workflows::table.find(id.as_str()).select(workflows::created_at);
+    let found: Option<i64> = each!(connection, one => query.first(one).optional())?;
+    found.ok_or_else(|| Error::NotFound(id.clone()))
 }
 
 /// Oldest first. One without an event was never acknowledged as started, so that nobody waits for it.
-pub(crate) fn unfinished(connection: &mut SqliteConnection, most: usize) -> Result<Vec<WorkflowId>, Error> {
-    let ids: Vec<String> = workflows::table
+pub(crate) fn unfinished(connection: &mut Connection, most: usize) -> Result<Vec<WorkflowId>, Error> {
+    let query = workflows::table
         .filter(workflows::outcome.is_null())
         .filter(workflows::last_seq.gt(0))
         .order((workflows::created_at, workflows::id))
         .limit(most as i64 + 1)
-        .select(workflows::id)
-        .load(connection)?;
+        .select(workflows::id);
+    let ids: Vec<String> = each!(connection, one => query.load(one))?;
     if ids.len() > most {
         return Err(Error::TooMany { what: "unfinished workflows", most });
     }

@@ -112,7 +112,10 @@ impl Write {
             Self::Create { new, .. } => {
                 within("bytes of the goal", new.goal.len(), MAX_GOAL_BYTES)?;
                 within("bytes of the workspace's path", new.root.len(), MAX_ROOT_BYTES)?;
-                within("bytes of the status", new.status.len(), MAX_NAME_BYTES)
+                within("bytes of the status", new.status.len(), MAX_NAME_BYTES)?;
+                text("the goal", &new.goal)?;
+                text("the workspace's path", &new.root)?;
+                text("the status", &new.status)
             }
             Self::Append { append, .. } => append.check(),
             Self::Usage { rows, .. } => check_usage(rows),
@@ -152,10 +155,14 @@ impl Append {
         for event in &self.events {
             within("bytes of an event's kind", event.kind.len(), MAX_NAME_BYTES)?;
             within("bytes of an event's payload", event.payload.len(), MAX_PAYLOAD_BYTES)?;
+            text("an event's kind", &event.kind)?;
+            text("an event's payload", &event.payload)?;
         }
         within("bytes of payload in an append", self.bytes(), MAX_APPEND_BYTES)?;
         within("bytes of the status", self.status.as_ref().map_or(0, String::len), MAX_NAME_BYTES)?;
         within("bytes of the outcome", self.outcome.as_ref().map_or(0, String::len), MAX_OUTCOME_BYTES)?;
+        text("the status", self.status.as_deref().unwrap_or_default())?;
+        text("the outcome", self.outcome.as_deref().unwrap_or_default())?;
         check_usage(&self.usage)
     }
 
@@ -170,6 +177,9 @@ fn check_usage(rows: &[UsageRow]) -> Result<(), WriteError> {
         within("bytes of a call's key", row.call_key.len(), MAX_NAME_BYTES)?;
         within("bytes of a call's role", row.role.len(), MAX_NAME_BYTES)?;
         within("bytes of a call's outcome", row.outcome.len(), MAX_NAME_BYTES)?;
+        text("a call's key", &row.call_key)?;
+        text("a call's role", &row.role)?;
+        text("a call's outcome", &row.outcome)?;
         let usage = &row.usage;
         for tokens in [usage.input, usage.cached_input, usage.cache_written, usage.output, usage.reasoning] {
             storable("tokens of a call", tokens.0)?;
@@ -184,6 +194,11 @@ fn within(what: &'static str, size: usize, most: usize) -> Result<(), WriteError
         return Ok(());
     }
     Err(WriteError::TooLarge { what, size: size as u64, most: most as u64 })
+}
+
+/// Both databases take what one of them cannot hold for the same: a fault of the write, not of the database.
+fn text(what: &'static str, text: &str) -> Result<(), WriteError> {
+    if text.contains('\0') { Err(WriteError::NotText { what }) } else { Ok(()) }
 }
 
 /// A column holds a signed number.

@@ -4,16 +4,15 @@
 //! the database refuses hurts no other. It never retries after the database itself has failed: all who wait are told,
 //! the loop ends, and its owner opens a fresh writer. It holds nothing that a restart would lose.
 
-use std::path::{Path, PathBuf};
 use std::slice;
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use tokio::sync::mpsc;
 
+use crate::connection::Connection;
 use crate::error::{Error, Failure, WriteError, is_constraint};
 use crate::write::{Claimed, Committed, Write};
-use crate::{database, events, usage, workflows};
+use crate::{Database, events, usage, workflows};
 
 /// The most writes in one transaction.
 pub const MAX_BATCH_WRITES: usize = 256;
@@ -22,8 +21,8 @@ pub const MAX_BATCH_BYTES: usize = 16 << 20;
 
 /// The one writer of a database.
 pub struct Writer {
-    connection: SqliteConnection,
-    path: PathBuf,
+    connection: Connection,
+    database: Database,
 }
 
 type Outcome = Result<Claimed, WriteError>;
@@ -37,12 +36,21 @@ enum Fault {
 }
 
 impl Writer {
-    /// Opens the database, makes it where there is none (mode 0600, in a folder that exists), and migrates it.
+    /// Opens the database and migrates it. A file is made where there is none (mode 0600, in a folder that exists), and
+    /// so is a schema.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::NotADatabase`], [`Error::NewerSchema`] and [`Error::Open`] name the file and the remedy.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self { connection: database::open_for_writing(path)?, path: path.to_owned() })
+    /// [`Error::NewerSchema`]. For a file [`Error::File`], [`Error::NotADatabase`] and [`Error::Open`], for a server
+    /// [`Error::Unreachable`], [`Error::InUse`] and [`Error::Certificates`]; all name what it is and the remedy.
+    pub fn open(database: &Database) -> Result<Self, Error> {
+        let mut connection = database.open_for_writing()?;
+        database.hold(&mut connection)?;
+        Ok(Self { connection, database: database.clone() })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Writes what comes until all senders are gone; blocks its thread, which is not one of an event loop.
@@ -62,7 +70,7 @@ impl Writer {
                 while let Ok(write) = inbox.try_recv() {
                     write.answer(Err(WriteError::Database(failure.clone())));
                 }
-                return Err(Error::WriterFailed { path: self.path, failure });
+                return Err(Error::WriterFailed { database: self.database, failure });
             }
         }
         Ok(())
@@ -99,24 +107,23 @@ impl Writer {
         Ok(())
     }
 
-    /// All writes in one transaction. It takes the write lock at once: one that starts by reading could not wait for it.
+    /// All writes in one transaction.
     fn attempt(&mut self, writes: &[Write]) -> Result<Vec<Outcome>, Fault> {
-        let mut cause = None;
-        let attempt = self.connection.immediate_transaction(|connection| {
-            let apply = |write| {
-                apply(connection, write).map_err(|error| {
-                    cause = Some(error);
-                    diesel::result::Error::RollbackTransaction
-                })
-            };
-            writes.iter().map(apply).collect()
-        });
-        attempt.map_err(|error| match (cause, error) {
-            (Some(cause), diesel::result::Error::RollbackTransaction) => Fault::Statement(cause),
-            // On a full disk SQLite rolls back by itself, and the ROLLBACK that follows fails: the first error tells why.
-            (Some(cause), _) => Fault::Transaction(cause),
-            (None, error) => Fault::Transaction(error),
-        })
+        let connection = &mut self.connection;
+        connection.begin().map_err(Fault::Transaction)?;
+        let outcomes = writes.iter().map(|write| apply(connection, write)).collect::<QueryResult<Vec<_>>>();
+        match outcomes {
+            Ok(outcomes) => {
+                connection.commit().map_err(Fault::Transaction)?;
+                Ok(outcomes)
+            }
+            // On a full disk SQLite rolls back by itself, and on a cut connection nobody listens: the ROLLBACK fails
+            // too, and the first error tells why.
+            Err(cause) => Err(match connection.roll_back() {
+                Ok(()) => Fault::Statement(cause),
+                Err(_) => Fault::Transaction(cause),
+            }),
+        }
     }
 }
 
@@ -133,7 +140,7 @@ fn next_batch(inbox: &mut mpsc::Receiver<Write>) -> Option<Vec<Write>> {
 }
 
 /// An `Ok(Err(_))` has written nothing, so it leaves the batch whole; an `Err` rolls the batch back.
-fn apply(connection: &mut SqliteConnection, write: &Write) -> QueryResult<Outcome> {
+fn apply(connection: &mut Connection, write: &Write) -> QueryResult<Outcome> {
     if let Err(error) = write.check() {
         return Ok(Err(error));
     }

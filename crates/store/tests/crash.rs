@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
-use store::{Append, EventId, NewEvent, NewWorkflow, Readers, UsageRow, Write, Writer};
+use store::{Append, Database, EventId, NewEvent, NewWorkflow, Readers, UsageRow, Write, Writer};
 use tokio::sync::{mpsc, oneshot};
 use units::{Seq, UnixMillis, WorkflowId};
 
@@ -22,13 +22,25 @@ const ROUNDS: u64 = 32;
 const WORKFLOWS: u64 = 3;
 const MOST_ACKNOWLEDGED: u64 = 120;
 const DATABASE: &str = "history.db";
-/// Stands in the folder where the child finds its work, so that it does nothing when it is started by anyone else.
+/// Stands in the folder where the child finds its work, so that it does nothing when it is started by anyone else; holds
+/// the URL of the database, or nothing where it is the file.
 const MARKER: &str = "killed-while-appending";
 /// A child that nobody kills ends by itself.
 const MOST_APPENDS: u64 = 1_000_000;
 
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// The file, or where tests are to run against a server, a schema there.
+fn database(url: &str, file: &Path) -> Database {
+    if url.is_empty() { Database::Sqlite(file.to_owned()) } else { Database::Postgres(url.parse().unwrap()) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "which database a test runs on is no setting of the program")]
+fn own_url() -> String {
+    let server = std::env::var("IMPRESARIO_TEST_POSTGRES").unwrap_or_default();
+    if server.is_empty() { server } else { format!("{server}?schema=t_{:016x}", random()) }
 }
 
 fn ask<T>(
@@ -101,11 +113,9 @@ fn append_for_ever(inbox: &mpsc::Sender<Write>, number: u64) {
 #[test]
 #[ignore = "the process that the test below kills; alone it does nothing"]
 fn killed_while_appending() {
-    if !Path::new(MARKER).exists() {
-        return;
-    }
+    let Ok(url) = std::fs::read_to_string(MARKER) else { return };
     let (inbox, writes) = mpsc::channel(16);
-    let writer = Writer::open(Path::new(DATABASE)).unwrap();
+    let writer = Writer::open(&database(&url, DATABASE.as_ref())).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || writer.run(writes, |_| ()).unwrap());
         for number in 0..WORKFLOWS {
@@ -190,15 +200,19 @@ fn assert_kept(readers: &Readers, number: u64, acknowledged: &BTreeMap<u64, u64>
 #[test]
 fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(MARKER), "").unwrap();
-    let database = folder.path().join(DATABASE);
+    let url = own_url();
+    std::fs::write(folder.path().join(MARKER), &url).unwrap();
+    let file = folder.path().join(DATABASE);
+    let database = database(&url, &file);
     let mut acknowledged: BTreeMap<u64, BTreeMap<u64, u64>> = BTreeMap::new();
     for _ in 0..ROUNDS {
         for (number, seq, event) in run_and_kill(folder.path()) {
             let earlier = acknowledged.entry(number).or_default().insert(seq, event);
             assert_eq!(earlier, None, "position {seq} was acknowledged twice");
         }
-        assert_sound(&database);
+        if matches!(database, Database::Sqlite(_)) {
+            assert_sound(&file);
+        }
         drop(Writer::open(&database).unwrap());
         let readers = Readers::open(&database, NonZeroUsize::MIN).unwrap();
         for (&number, events) in &acknowledged {

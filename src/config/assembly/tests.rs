@@ -179,7 +179,8 @@ async fn settings_reach_the_parts_that_they_are_for() {
     let editor = blueprint.manners.editor;
     assert_eq!((editor.temperature, editor.max_output.0, editor.within.as_secs()), (Some(1.0), 5, 6));
     assert_eq!(blueprint.manners.planner.temperature, None);
-    assert!(blueprint.database.starts_with(blueprint.journals.parent().unwrap()));
+    let beside = blueprint.journals.parent().unwrap().join("impresario.db");
+    assert_eq!(blueprint.database, store::Database::Sqlite(beside));
     assert!((2..=MAX_ACTOR_THREADS).contains(&blueprint.threads));
 }
 

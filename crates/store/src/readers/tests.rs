@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chat::Usage;
-use diesel::connection::SimpleConnection;
 use units::{Fence, Nanodollars, TokenCount, UnixMillis};
 
 use super::*;
-use crate::fixture::{Place, append, event, new_workflow, usage};
+use crate::fixture::{Place, append, event, execute, new_workflow, usage};
 use crate::{MAX_PAYLOAD_BYTES, Write};
 
 #[test]
@@ -159,7 +158,7 @@ fn an_answer_without_pages_says_when_it_is_too_large() {
     running.ask(|reply| Write::Usage { rows, reply: Some(reply) }).unwrap();
     running.stop().unwrap();
 
-    let mut connection = database::open_for_reading(&place.path).unwrap();
+    let mut connection = place.database.open_for_reading().unwrap();
     assert!(matches!(workflows::unfinished(&mut connection, 1), Err(Error::TooMany { most: 1, .. })));
     assert_eq!(workflows::unfinished(&mut connection, 2).unwrap().len(), 2);
     assert!(matches!(usage::of(&mut connection, &id, 1), Err(Error::TooMany { most: 1, .. })));
@@ -200,10 +199,8 @@ fn totals_add_up_by_model_and_stay_at_the_end_of_the_scale() {
 fn a_damaged_row_is_an_error_and_no_panic() {
     let place = Place::new();
     place.start().stop().unwrap();
-    let mut connection = database::open_for_writing(&place.path).unwrap();
-    connection
-        .batch_execute("INSERT INTO workflows VALUES ('../../etc', '', '', '', -1, 1, 0, 0, NULL)")
-        .unwrap();
+    let damage = "INSERT INTO workflows VALUES ('../../etc', '', '', '', -1, 1, 0, 0, NULL)";
+    execute(&mut place.connection(), damage).unwrap();
     let readers = place.readers();
     assert!(matches!(readers.workflows(10, None), Err(Error::Damaged { table: "workflows", .. })));
     assert!(matches!(readers.unfinished(), Err(Error::Damaged { .. })));
@@ -215,10 +212,11 @@ fn what_is_not_committed_is_not_seen_and_holds_up_no_reader() {
     let running = place.start();
     let (id, _) = running.owned(1);
     let readers = place.readers();
-    let mut other = database::open_for_writing(&place.path).unwrap();
-    other.batch_execute("BEGIN IMMEDIATE; UPDATE workflows SET last_seq = 7").unwrap();
+    let mut other = place.connection();
+    other.begin().unwrap();
+    execute(&mut other, "UPDATE workflows SET last_seq = 7").unwrap();
     assert_eq!(readers.workflow(&id).unwrap().unwrap().last_seq, Seq(0));
-    other.batch_execute("COMMIT").unwrap();
+    other.commit().unwrap();
     assert_eq!(readers.workflow(&id).unwrap().unwrap().last_seq, Seq(7));
     running.stop().unwrap();
 }
@@ -266,7 +264,7 @@ fn readers_see_whole_appends_and_all_that_was_acknowledged_while_the_writer_writ
 fn a_reader_that_panics_gives_its_connection_back() {
     let place = Place::new();
     place.start().stop().unwrap();
-    let readers = Readers::open(&place.path, NonZeroUsize::MIN).unwrap();
+    let readers = Readers::open(&place.database, NonZeroUsize::MIN).unwrap();
     let panicking = readers.clone();
     let end = std::thread::spawn(move || panicking.read::<()>(|_| panic!("while reading"))).join();
     assert!(end.is_err());

@@ -8,8 +8,10 @@ use diesel::query_source::{Column, Table};
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use crate::database;
+use crate::connection::Connection;
 use crate::fixture::Place;
+
+mod parity;
 
 #[derive(QueryableByName)]
 struct ColumnInfo {
@@ -71,10 +73,17 @@ fn in_database(connection: &mut SqliteConnection, table: &str) -> Vec<(String, S
         .collect()
 }
 
+fn sqlite(place: &Place) -> SqliteConnection {
+    match place.connection() {
+        Connection::Sqlite(one) => *one,
+        Connection::Postgres(_) => panic!("the place is a file"),
+    }
+}
+
 #[test]
 fn the_schema_is_what_the_migrations_make() {
-    let place = Place::new();
-    let mut connection = database::open_for_writing(&place.path).unwrap();
+    let place = Place::file();
+    let mut connection = sqlite(&place);
     let tables = [
         columns!(workflows: id goal root status fence last_seq created_at updated_at outcome),
         columns!(workflow_events: workflow_id seq event_id kind payload fence at),

@@ -1,11 +1,12 @@
 //! The writer: who may append, what a group is, whom a bad write hurts, and what a failing database does.
 
-use diesel::connection::SimpleConnection;
+use diesel::Connection as _;
 use tokio::sync::oneshot;
 use units::{Fence, Seq, TokenCount, UnixMillis, WorkflowId};
 
 use super::*;
-use crate::fixture::{CommitCount, Place, Running, append, new_workflow, usage};
+use crate::connection::each;
+use crate::fixture::{CommitCount, Place, Running, append, execute, new_workflow, usage};
 use crate::{Append, MAX_APPEND_EVENTS, MAX_PAYLOAD_BYTES, MAX_USAGE_ROWS};
 
 mod interleaving;
@@ -27,6 +28,10 @@ fn run(writer: Writer, writes: Vec<Write>) -> (Result<(), Error>, Vec<Vec<Commit
     let mut hints = Vec::new();
     let end = writer.run(waiting, |grown| hints.push(grown.to_vec()));
     (end, hints)
+}
+
+fn watch(writer: &mut Writer, commits: &CommitCount) {
+    each!(&mut writer.connection, one => one.set_instrumentation(commits.clone()));
 }
 
 fn ids(place: &Place, workflow: &WorkflowId) -> Vec<u64> {
@@ -102,9 +107,9 @@ fn what_waits_becomes_one_commit() {
     let owned: Vec<_> = (0..WAITING).map(|number| running.owned(number).0).collect();
     running.stop().unwrap();
 
-    let mut writer = Writer::open(&place.path).unwrap();
+    let mut writer = Writer::open(&place.database).unwrap();
     let commits = CommitCount::default();
-    writer.connection.set_instrumentation(commits.clone());
+    watch(&mut writer, &commits);
     let (writes, answers): (Vec<_>, Vec<_>) =
         owned.iter().map(|id| appending(append(id, Fence(1), Seq(0), &[5]))).unzip();
     let (end, hints) = run(writer, writes);
@@ -123,9 +128,9 @@ fn a_group_has_a_most_of_writes_and_of_bytes() {
     let (id, _) = running.owned(1);
     running.stop().unwrap();
     let count_commits = |writes: Vec<Write>| {
-        let mut writer = Writer::open(&place.path).unwrap();
+        let mut writer = Writer::open(&place.database).unwrap();
         let commits = CommitCount::default();
-        writer.connection.set_instrumentation(commits.clone());
+        watch(&mut writer, &commits);
         run(writer, writes).0.unwrap();
         commits.get()
     };
@@ -159,7 +164,7 @@ fn a_poison_write_hurts_only_itself() {
     usual.usage = vec![usage("usual", Some(&good))];
     let (writes, mut answers): (Vec<_>, Vec<_>) =
         [append(&good, Fence(1), Seq(0), &[1]), poison, usual].into_iter().map(appending).unzip();
-    let (end, hints) = run(Writer::open(&place.path).unwrap(), writes);
+    let (end, hints) = run(Writer::open(&place.database).unwrap(), writes);
     end.unwrap();
 
     let mut next = || answers.remove(0).blocking_recv().unwrap();
@@ -224,7 +229,7 @@ fn a_hint_comes_before_the_answer_and_what_it_tells_can_be_read() {
     inbox.try_send(write).unwrap();
     drop(inbox);
     let mut seen = None;
-    let writer = Writer::open(&place.path).unwrap();
+    let writer = Writer::open(&place.database).unwrap();
     writer.run(waiting, |_| seen = readers.event_id_at(&id, Seq(3)).unwrap()).unwrap();
     assert_eq!(seen.map(|event| event.0), Some(3));
 }
@@ -267,6 +272,21 @@ fn refuses_what_is_beyond_a_bound_and_writes_nothing_of_it() {
         let refused = running.append(append);
         assert!(matches!(refused, Err(WriteError::TooLarge { .. })), "{number}: {refused:?}");
     }
+    let unstorable = [
+        changed(|append| append.events[1].payload.push('\0')),
+        changed(|append| append.events[1].kind.push('\0')),
+        changed(|append| append.status = Some("\0".to_owned())),
+        changed(|append| append.outcome = Some("\0".to_owned())),
+        changed(|append| append.usage = vec![usage("a\0", None)]),
+    ];
+    for (number, append) in unstorable.into_iter().enumerate() {
+        let refused = running.append(append);
+        assert!(matches!(refused, Err(WriteError::NotText { .. })), "{number}: {refused:?}");
+    }
+    let mut new = new_workflow(2);
+    new.goal = "a\0b".to_owned();
+    let refused = running.ask(|reply| Write::Create { new, reply });
+    assert!(matches!(refused, Err(WriteError::NotText { what: "the goal" })), "{refused:?}");
     let mut new = new_workflow(2);
     new.goal = "x".repeat((64 << 10) + 1);
     let refused = running.ask(|reply| Write::Create { new, reply });
@@ -279,15 +299,15 @@ fn refuses_what_is_beyond_a_bound_and_writes_nothing_of_it() {
 
 #[test]
 fn a_full_disk_is_told_to_all_who_wait_and_loses_nothing_acknowledged() {
-    let place = Place::new();
+    let place = Place::file();
     let running = place.start();
     let (id, _) = running.owned(1);
     running.append(append(&id, Fence(1), Seq(0), &[1])).unwrap();
     running.stop().unwrap();
 
-    let mut writer = Writer::open(&place.path).unwrap();
+    let mut writer = Writer::open(&place.database).unwrap();
     // No page more than there are: SQLite then fails as it does on a full disk.
-    writer.connection.batch_execute("PRAGMA max_page_count = 1").unwrap();
+    execute(&mut writer.connection, "PRAGMA max_page_count = 1").unwrap();
     let mut heavy = append(&id, Fence(1), Seq(1), &[2]);
     heavy.events[0].payload = "x".repeat(1 << 20);
     let after = append(&id, Fence(1), Seq(2), &[3]);
@@ -314,8 +334,8 @@ fn after_a_failure_every_waiting_reply_is_answered_and_the_inbox_is_closed() {
     let running = place.start();
     let (id, _) = running.owned(1);
     running.stop().unwrap();
-    let mut writer = Writer::open(&place.path).unwrap();
-    writer.connection.batch_execute("DROP TABLE workflow_events").unwrap();
+    let mut writer = Writer::open(&place.database).unwrap();
+    execute(&mut writer.connection, "DROP TABLE workflow_events").unwrap();
 
     // More than one group, so that some still wait in the inbox when the first group fails.
     let count = MAX_BATCH_WRITES as u64 + 40;

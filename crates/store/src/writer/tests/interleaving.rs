@@ -119,7 +119,7 @@ fn check(writer: &mut Writer, workflow: &WorkflowId, steps: Vec<Step>) -> Model 
 fn two_owners_neither_lose_nor_double_a_position() {
     let place = Place::new();
     // Cases share the database, as opening one costs more than all their steps; each has a workflow of its own.
-    let shared = RefCell::new((Writer::open(&place.path).unwrap(), 0));
+    let shared = RefCell::new((Writer::open(&place.database).unwrap(), 0));
     let readers = place.readers();
     proptest!(|(steps in steps())| {
         let (writer, number) = &mut *shared.borrow_mut();

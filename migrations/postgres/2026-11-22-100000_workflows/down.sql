@@ -1,0 +1,2 @@
+DROP TABLE workflow_events;
+DROP TABLE workflows;
