@@ -1,6 +1,7 @@
 //! A house to test in: its folders, its script, and how to wait for what is to happen.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) state: TempDir,
     pub(crate) workspace: TempDir,
     pub(crate) script: String,
+    /// The URL of the server whose schema of this place's own is the database; without one it is a file.
+    pub(crate) server: Option<String>,
 }
 
 pub(crate) const SETTINGS: Settings = Settings {
@@ -40,12 +43,19 @@ const PRICE: Price = Price {
     output: NanodollarsPerMillion(15_000_000_023),
 };
 
+/// The server that the tests run against, if it is not to be SQLite.
+#[expect(clippy::disallowed_methods, reason = "which database a test runs on is no setting of the program")]
+pub(crate) fn server() -> Option<String> {
+    std::env::var("IMPRESARIO_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
+}
+
 impl Place {
     pub(crate) fn new(files: &[(&str, &str)], script: &str) -> Self {
         let place = Self {
             state: TempDir::new().unwrap(),
             workspace: TempDir::new().unwrap(),
             script: script.to_owned(),
+            server: server(),
         };
         for (path, content) in files {
             std::fs::write(place.workspace.path().join(path), content).unwrap();
@@ -79,7 +89,7 @@ impl Place {
         Blueprint {
             policy: routing::Policy::default(),
             clock: clock.clone(),
-            database: store::Database::Sqlite(folder("test.db")),
+            database: self.database(),
             providers: vec![provider],
             roles: BTreeMap::from(roles),
             upstream: upstream::Options::default(),
@@ -96,6 +106,15 @@ impl Place {
             end_before_rename: None,
             threads: 2,
         }
+    }
+
+    fn database(&self) -> store::Database {
+        let Some(server) = &self.server else {
+            return store::Database::Sqlite(self.state.path().join("test.db"));
+        };
+        let mut name = DefaultHasher::new();
+        (self.state.path(), std::process::id()).hash(&mut name);
+        store::Database::Postgres(format!("{server}?schema=t_{:016x}", name.finish()).parse().unwrap())
     }
 
     pub(crate) fn order(&self, mode: Mode) -> Order {

@@ -4,4 +4,5 @@
 mod following;
 mod house;
 mod metrics;
+mod outage;
 mod runs;

@@ -38,11 +38,11 @@ rules:
       REVIEW
 "#;
 
-const APPROVES: &str = r#"text: '{"verdict": "approve", "summary": "good", "findings": []}'"#;
+pub(crate) const APPROVES: &str = r#"text: '{"verdict": "approve", "summary": "good", "findings": []}'"#;
 /// The review never comes: the run stays where it is until it is aborted.
 const HANGS: &str = r#"{text: "x", fault: {kind: hang, after_bytes: 0}}"#;
 
-fn place(review: &str) -> Place {
+pub(crate) fn place(review: &str) -> Place {
     Place::new(FILES, &SCRIPT.replace("REVIEW", review))
 }
 
