@@ -21,6 +21,7 @@ mod printing;
 mod providers;
 pub mod settings;
 mod state_folder;
+mod store_url;
 mod strategy;
 
 use std::net::SocketAddr;
@@ -62,17 +63,12 @@ pub struct Loaded {
     pub state: StateFolder,
     /// The configuration file that was looked for; it need not be there.
     pub file: Option<PathBuf>,
+    /// Where everything is stored.
+    pub database: store::Database,
     /// The environment as it was when this was loaded.
     pub environment: Environment,
     accounts: Vec<Account>,
     fail_point: Option<FailPoint>,
-}
-
-impl Loaded {
-    /// Where everything is stored.
-    pub fn database(&self) -> store::Database {
-        store::Database::Sqlite(self.state.database())
-    }
 }
 
 /// Reads everything that configures this process. Calls nobody and writes nothing.
@@ -90,8 +86,10 @@ pub fn load(flags: &Flags) -> Result<Loaded, Error> {
 pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Error> {
     let layers::Effective { settings, file, .. } = layers::read(flags, &environment)?;
     checking::ports(&settings).map_or(Ok(()), Err)?;
+    let state = StateFolder::find(flags.state_dir.as_deref(), &environment)?;
     Ok(Loaded {
-        state: StateFolder::find(flags.state_dir.as_deref(), &environment)?,
+        database: assembly::database(&settings.store, &state, &environment)?,
+        state,
         accounts: accounts::read(&settings.providers, &environment)?,
         fail_point: assembly::fail_point(&environment)?,
         settings,

@@ -15,8 +15,8 @@ use units::{DeploymentId, ModelName, ProviderId};
 use super::accounts::Account;
 use super::environment::{Environment, FAIL_POINT};
 use super::local_servers::{self, Known};
-use super::settings::{Agents, Wanted};
-use super::{Error, Loaded};
+use super::settings::{Agents, Store, Wanted};
+use super::{Error, Loaded, StateFolder};
 
 /// The roles that ask models, in the order of a run.
 pub const ROLES: [&str; 3] = ["planner", "editor", "reviewer"];
@@ -42,7 +42,7 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
     let end_before_rename =
         loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
     Ok(Blueprint {
-        database: loaded.database(),
+        database: loaded.database.clone(),
         providers: known.into_iter().filter_map(|known| spec(known, &settings.agents)).collect(),
         roles,
         policy: settings.routing.policy(),
@@ -61,6 +61,24 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
         clock,
     })
+}
+
+/// The URL with its password, else the file in the state folder.
+pub(super) fn database(
+    settings: &Store,
+    state: &StateFolder,
+    environment: &Environment,
+) -> Result<store::Database, Error> {
+    let Some(url) = &settings.url else { return Ok(store::Database::Sqlite(state.database())) };
+    let mut url = url.url().clone();
+    for name in &settings.password_env.0 {
+        let password = environment.text(name)?.and_then(|text| secrets::Secret::try_new(text).ok());
+        if let Some(password) = password {
+            url = url.with_password(&password);
+            break;
+        }
+    }
+    Ok(store::Database::Postgres(url))
 }
 
 /// What each role wants, or what is wrong with that in the words of the configuration.

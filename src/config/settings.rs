@@ -18,6 +18,7 @@ pub use super::bounded::{Bounded, Temperature};
 pub use super::key_place::KeyPlace;
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
+pub use super::store_url::StoreUrl;
 pub use super::strategy::Strategy;
 
 /// The documentation of every key, and the lowest layer.
@@ -39,6 +40,8 @@ type Seconds = Bounded<1, DAY_S>;
 pub struct Settings {
     /// The server's doors.
     pub server: Server,
+    /// Where everything is stored.
+    pub store: Store,
     /// What is logged and how.
     pub log: Log,
     /// Who answers.
@@ -67,6 +70,16 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve HTTP.
     pub workers: Bounded<1, 64>,
+}
+
+/// Where everything is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// PostgreSQL; none is a file in the state folder.
+    pub url: Option<StoreUrl>,
+    /// The variables that may hold its password.
+    pub password_env: Variables,
 }
 
 /// What is logged and how.
@@ -278,6 +291,12 @@ pub struct Upstream {
 impl Default for Server {
     fn default() -> Self {
         Self { listen: (Ipv4Addr::LOCALHOST, 7300).into(), workers: Bounded::new(2) }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: None, password_env: Variables(vec!["PGPASSWORD".to_owned()]) }
     }
 }
 

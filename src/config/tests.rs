@@ -449,3 +449,37 @@ fn two_servers_on_one_port_are_refused() {
     let refused = Home::new().file("mcp: {modelPort: 0}").refusal();
     assert!(refused.contains("from 1 to 65535"), "{refused}");
 }
+
+#[test]
+fn the_database_is_a_file_unless_a_url_is_named_and_its_password_comes_from_a_variable() {
+    let home = Home::new();
+    let loaded = home.load(&Flags::default()).unwrap();
+    assert_eq!(loaded.database, store::Database::Sqlite(loaded.state.database()));
+
+    let home = home
+        .file("store: {url: \"postgres://u@db.example/d?schema=team\", password_env: [NOT_SET, MY_PASSWORD]}")
+        .variable("MY_PASSWORD", KEY);
+    let loaded = home.load(&Flags::default()).unwrap();
+    let url: store::PostgresUrl = "postgres://u@db.example/d?schema=team".parse().unwrap();
+    let password = secrets::Secret::try_new(KEY).unwrap();
+    assert_eq!(loaded.database, store::Database::Postgres(url.with_password(&password)));
+    assert!(!format!("{loaded:?} {}", loaded.database).contains(KEY));
+    let printed = home.printed();
+    assert!(printed.contains("postgres://u@db.example/d?schema=team") && !printed.contains(KEY), "{printed}");
+    let read: Settings = yaml::from_str("printed", &printed).unwrap();
+    assert_eq!(read, home.settings());
+
+    let home = Home::new().variable("IMPRESARIO_STORE__URL", "postgres://u@127.0.0.1/d");
+    assert!(matches!(home.load(&Flags::default()).unwrap().database, store::Database::Postgres(_)));
+}
+
+#[test]
+fn a_password_in_the_url_of_the_database_is_refused_without_being_shown() {
+    for url in [format!("postgres://u:{KEY}@h/d"), format!("postgres://u@h/d?password={KEY}")] {
+        let refusal = Home::new().file(&format!("store: {{url: \"{url}\"}}")).refusal();
+        assert!(refusal.contains("password_env") && refusal.contains("store"), "{refusal}");
+        assert!(!refusal.contains(KEY), "{refusal}");
+    }
+    let refusal = Home::new().file("store: {url: \"postgres://u@h/d?sslmode=prefer\"}").refusal();
+    assert!(refusal.contains("verify-full"), "{refusal}");
+}

@@ -1,6 +1,7 @@
 //! A house to test: folders of its own, a workspace, a configuration, the provider, and the server as a process.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -25,8 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The check of all workspaces: no text may say that it is broken.
 const CHECK: &str =
     "#!/bin/sh\nif grep -rq BROKEN --include='*.txt' .; then echo 'a text is BROKEN'; exit 1; fi\n";
+/// The server of PostgreSQL that the tests run against, if it is not to be SQLite.
+const TEST_SERVER: &str = "IMPRESARIO_TEST_POSTGRES";
 /// What the surroundings of the tests must not decide.
-const FOREIGN: [&str; 12] = [
+const FOREIGN: [&str; 15] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "OPENAI_API_KEY",
@@ -36,6 +39,9 @@ const FOREIGN: [&str; 12] = [
     "IMPRESARIO_CONFIG",
     "IMPRESARIO_STATE_DIR",
     "IMPRESARIO_FAILPOINT",
+    "IMPRESARIO_STORE__URL",
+    TEST_SERVER,
+    "PGPASSWORD",
     "NO_COLOR",
     "CLICOLOR_FORCE",
     "RUST_LOG",
@@ -123,7 +129,22 @@ impl House {
         let mut command = bare_command(&self.path("nobody's"));
         command.arg("--config").arg(self.config()).arg("--state-dir").arg(self.state());
         command.args(["--listen", "127.0.0.1:0"]).args(args);
+        if let Some(url) = self.store_url() {
+            command.env("IMPRESARIO_STORE__URL", url);
+        }
         command
+    }
+
+    /// A schema of the house's own.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which database a test runs on is no setting of the program"
+    )]
+    fn store_url(&self) -> Option<String> {
+        let server = std::env::var(TEST_SERVER).ok().filter(|url| !url.is_empty())?;
+        let mut name = DefaultHasher::new();
+        (self.folder.path(), std::process::id()).hash(&mut name);
+        Some(format!("{server}?schema=t_{:016x}", name.finish()))
     }
 
     /// Runs it to its end.

@@ -1,5 +1,6 @@
 //! A server in a temporary folder, whose provider plays a script, and plain ways to talk to it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -39,6 +40,15 @@ pub(super) fn launcher() -> PathBuf {
     PathBuf::from("/bin/false")
 }
 
+/// A schema of the stage's own, where the tests are to run against a server of PostgreSQL.
+#[expect(clippy::disallowed_methods, reason = "which database a test runs on is no setting of the program")]
+fn store_url(folder: &TempDir) -> Option<String> {
+    let server = std::env::var("IMPRESARIO_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
+    let mut name = DefaultHasher::new();
+    (folder.path(), std::process::id()).hash(&mut name);
+    Some(format!("{server}?schema=t_{:016x}", name.finish()))
+}
+
 impl Stage {
     pub(super) async fn open() -> Self {
         Self::open_in(Self::prepare()).await
@@ -68,7 +78,9 @@ impl Stage {
             roots: vec![folder.path().join("work")],
             provider: Some("demo".parse().unwrap()),
         };
-        config::load_from(&flags, [("HOME", folder.path())].into_iter().collect::<Environment>()).unwrap()
+        let mut variables = vec![("HOME", folder.path().display().to_string())];
+        variables.extend(store_url(folder).map(|url| ("IMPRESARIO_STORE__URL", url)));
+        config::load_from(&flags, variables.into_iter().collect::<Environment>()).unwrap()
     }
 
     pub(super) async fn close(self) -> TempDir {

@@ -192,6 +192,18 @@ impl PostgresUrl {
     pub fn schema(&self) -> &str {
         &self.schema
     }
+
+    /// Whether the URL itself holds a password.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
+    /// The same with this password.
+    #[must_use]
+    pub fn with_password(mut self, password: &Secret) -> Self {
+        self.config.password(password.expose());
+        self
+    }
 }
 
 impl fmt::Display for PostgresUrl {
