@@ -20,10 +20,10 @@ pub(super) const CONFIG: &str = "IMPRESARIO_CONFIG";
 pub(super) const STATE_DIR: &str = "IMPRESARIO_STATE_DIR";
 /// Ends the process at a chosen point, in debug builds.
 pub(super) const FAIL_POINT: &str = "IMPRESARIO_FAILPOINT";
-/// Names the server of PostgreSQL that the tests run against; the program itself passes it by.
-const TEST_SERVER: &str = "IMPRESARIO_TEST_POSTGRES";
+/// Name the server of PostgreSQL that the tests run against and its programs; the program itself passes them by.
+const TESTS: [&str; 2] = ["IMPRESARIO_TEST_POSTGRES", "IMPRESARIO_TEST_POSTGRES_BIN"];
 /// Those that are no settings.
-pub(super) const RESERVED: [&str; 4] = [CONFIG, STATE_DIR, FAIL_POINT, TEST_SERVER];
+pub(super) const RESERVED: [&str; 5] = [CONFIG, STATE_DIR, FAIL_POINT, TESTS[0], TESTS[1]];
 
 /// Environment variables as they were at one moment.
 #[derive(Clone, Default)]

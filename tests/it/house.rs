@@ -29,7 +29,7 @@ const CHECK: &str =
 /// The server of PostgreSQL that the tests run against, if it is not to be SQLite.
 const TEST_SERVER: &str = "IMPRESARIO_TEST_POSTGRES";
 /// What the surroundings of the tests must not decide.
-const FOREIGN: [&str; 15] = [
+const FOREIGN: [&str; 16] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "OPENAI_API_KEY",
@@ -41,6 +41,7 @@ const FOREIGN: [&str; 15] = [
     "IMPRESARIO_FAILPOINT",
     "IMPRESARIO_STORE__URL",
     TEST_SERVER,
+    "IMPRESARIO_TEST_POSTGRES_BIN",
     "PGPASSWORD",
     "NO_COLOR",
     "CLICOLOR_FORCE",
