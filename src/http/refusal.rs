@@ -173,6 +173,9 @@ impl ResponseError for Refusal {
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
+        if let store::Error::Unreachable { .. } = error {
+            return Self::Busy("the store cannot be reached now".to_owned());
+        }
         if let store::Error::NotFound(id) = error { Self::NoWorkflow(id) } else { Self::internal(error) }
     }
 }
@@ -277,6 +280,17 @@ mod tests {
         let (state, workspace) = ("/var/state".into(), "/w".into());
         let (_, error) = answered(workspace::Error::StateInsideWorkspace { state, workspace }.into()).await;
         assert!(!error.message.contains("/var/state"), "{}", error.message);
+    }
+
+    #[actix_rt::test]
+    async fn a_database_that_is_away_is_busy_and_not_named() {
+        // Nobody serves the discard port.
+        let database = store::Database::Postgres("postgres://u@127.0.0.1:9/d".parse().unwrap());
+        let refused = store::Readers::open(&database, std::num::NonZero::<usize>::MIN).err().unwrap();
+        assert!(matches!(refused, store::Error::Unreachable { .. }), "{refused}");
+        let (status, error) = answered(refused.into()).await;
+        assert_eq!((status.as_u16(), error.code.as_str()), (503, "busy"));
+        assert!(!error.message.contains("127.0.0.1"), "{}", error.message);
     }
 
     #[actix_rt::test]

@@ -98,10 +98,11 @@ impl Drop for Engine {
 pub(super) fn open_for_writing(url: &PostgresUrl) -> Result<Session, Error> {
     let mut session = connect(url)?;
     let connection = &mut session.connection;
-    connection.batch_execute(WRITER_SETTINGS).map_err(|error| unreachable(url, error))?;
     connection
         .transaction(|connection| migrate(connection, url))
         .map_err(|migration| refuse(url, migration))?;
+    // Only now: a migration of large tables may take its time.
+    connection.batch_execute(WRITER_SETTINGS).map_err(|error| unreachable(url, error))?;
     Ok(session)
 }
 
