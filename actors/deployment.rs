@@ -79,20 +79,29 @@ impl Handler<Tripped> for Deployment {
     type Result = ();
 
     fn handle(&mut self, Tripped { retry_after }: Tripped, _: &mut Self::Context) {
-        let probation = self.deployment.breaker.expire(self.life.generation(), self.life.clock().now());
-        // A trip that an earlier life was to hear of says nothing about this one.
-        if probation == Probation::Failed {
-            self.life.fail(Failure { reason: "its callers opened the breaker".to_owned(), retry_after });
+        match self.deployment.breaker.expire(self.life.generation(), self.life.clock().now()) {
+            Probation::Overdue | Probation::Failed { .. } => self.life.fail(opened(retry_after)),
+            // A trip that an earlier life was to hear of says nothing about this one.
+            Probation::Lasts { .. } | Probation::Over => {}
         }
     }
+}
+
+fn opened(retry_after: Option<Duration>) -> Failure {
+    Failure { reason: "its callers opened the breaker".to_owned(), retry_after }
 }
 
 /// Waits until the probation is over, and fails with it.
 async fn watch(life: &Life, breaker: &Breaker) {
     loop {
-        match breaker.expire(life.generation(), life.clock().now()) {
+        let now = life.clock().now();
+        match breaker.expire(life.generation(), now) {
             Probation::Lasts { until } => life.clock().sleep_until(until).await,
-            Probation::Failed => return life.fail(Failure::new("a probe was overdue")),
+            Probation::Overdue => return life.fail(Failure::new("a probe was overdue")),
+            // This look may come before their word does, which says no more than the cell.
+            Probation::Failed { retry_at } => {
+                return life.fail(opened(retry_at.map(|at| at.saturating_duration_since(now))));
+            }
             Probation::Over => return,
         }
     }

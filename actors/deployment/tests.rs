@@ -236,6 +236,22 @@ async fn a_provider_is_left_alone_as_long_as_it_asks() {
     stage.close().await;
 }
 
+/// The watch over a probation sometimes looked before the message came, and what the provider had asked for was lost.
+#[actix_rt::test]
+async fn a_provider_is_left_alone_as_long_as_it_asks_even_if_nobody_tells_the_actor() {
+    let stage = Stage::open().await;
+    stage.trip();
+    stage.come_back().await;
+    let now = stage.clock.now();
+    let asked = now + DEADLINE + Duration::from_secs(90);
+    stage.nothing_is_due_before(now + DEADLINE).await;
+    assert!(stage.probe().fail(now, Some(asked)));
+    stage.clock.advance(DEADLINE);
+    let wait = stage.backs_off().await;
+    assert!(wait >= Duration::from_secs(90) && wait <= Duration::from_secs(91), "{wait:?}");
+    stage.close().await;
+}
+
 #[actix_rt::test]
 async fn a_probe_that_neither_answers_nor_ends_fails_the_probation_and_backs_off_longer() {
     let stage = Stage::open().await;

@@ -104,8 +104,13 @@ pub enum Probation {
         /// When to look again.
         until: Instant,
     },
-    /// The breaker is open, by its callers or by an overdue probe: this generation has to fail.
-    Failed,
+    /// A probe was overdue, and this look opened the breaker for it: this generation has to fail.
+    Overdue,
+    /// The breaker was open already: this generation has to fail.
+    Failed {
+        /// When whoever opened it was asked to come back, as far as that is known.
+        retry_at: Option<Instant>,
+    },
     /// The breaker is closed, or belongs to a later generation.
     Over,
 }
@@ -182,14 +187,14 @@ impl Breaker {
         let due = |slot: u8| self.due[usize::from(slot)].load(Ordering::Acquire);
         let overdue = |word: Word| word.expired(|slot| due(slot) <= nanos);
         if self.step(|word| if word.generation == generation { overdue(word) } else { None }).is_some() {
-            return Probation::Failed;
+            return Probation::Overdue;
         }
         let word = self.load();
         let first = match word.phase {
             _ if word.generation > generation => return Probation::Over,
             // The supervisor has not told of this generation yet.
             _ if word.generation < generation => None,
-            Phase::Open => return Probation::Failed,
+            Phase::Open => return Probation::Failed { retry_at: self.hint.of(generation, self.origin) },
             Phase::Closed { .. } => return Probation::Over,
             Phase::HalfOpen(_) if word.control.is_some() => None,
             Phase::HalfOpen(probing) => probing.slots().map(due).min(),

@@ -300,7 +300,7 @@ proptest! {
                             prop_assert!(until > now && until <= at(model.now_s + DEADLINE_S));
                             "lasts"
                         }
-                        Probation::Failed => "failed",
+                        Probation::Overdue | Probation::Failed { .. } => "failed",
                         Probation::Over => "over",
                     };
                     prop_assert_eq!(told, model.expire());

@@ -378,7 +378,7 @@ fn a_probe_that_is_overdue_opens_it_again() {
     let due = now + DEADLINE;
     assert_eq!(breaker.expire(1, now), Probation::Lasts { until: due });
     assert_eq!(breaker.expire(1, due - Duration::from_nanos(1)), Probation::Lasts { until: due });
-    assert_eq!(breaker.expire(1, due), Probation::Failed);
+    assert_eq!(breaker.expire(1, due), Probation::Overdue);
     assert_eq!(breaker.state(), State::Open);
 
     second.succeed(due);
@@ -391,15 +391,17 @@ fn who_watches_never_sleeps_past_a_deadline() {
     let breaker = &half_open.breaker;
     let look_again = |generation, now| match breaker.expire(generation, now) {
         Probation::Lasts { until } => until,
-        decided @ (Probation::Failed | Probation::Over) => panic!("{decided:?}"),
+        decided @ (Probation::Overdue | Probation::Failed { .. } | Probation::Over) => panic!("{decided:?}"),
     };
     assert_eq!(look_again(1, half_open.now), half_open.now + DEADLINE, "no probe is out");
     assert_eq!(look_again(2, half_open.now), half_open.now + DEADLINE, "not told of yet");
     assert_eq!(breaker.expire(0, half_open.now), Probation::Over, "another's");
     half_open.succeed();
     assert_eq!(breaker.expire(1, half_open.now), Probation::Over);
-    breaker.down(None);
-    assert_eq!(breaker.expire(1, half_open.now), Probation::Failed);
+    let asked = half_open.now + DEADLINE;
+    breaker.down(Some(asked));
+    let Probation::Failed { retry_at: Some(told) } = breaker.expire(1, half_open.now) else { panic!("lost") };
+    assert!(told >= asked && told <= asked + Duration::from_millis(1), "{told:?} instead of {asked:?}");
 }
 
 #[test]
@@ -504,7 +506,7 @@ fn an_override_suspends_deadlines_and_gives_failed_probes_back() {
 
         breaker.release();
         assert!(breaker.try_enter(late).is_ok());
-        assert_eq!(breaker.expire(1, late), Probation::Failed);
+        assert_eq!(breaker.expire(1, late), Probation::Overdue);
     }
 }
 
