@@ -13,7 +13,7 @@ use crate::end::{Down, End, Follows};
 use crate::life::Life;
 use crate::place::Place;
 use crate::registry::Registry;
-use crate::threads::{Pool, Threads};
+use crate::threads::{Pool, RollCall, Threads};
 use crate::view::{Node, State};
 
 /// A running tree. Dropping it without [`Tree::stop`] leaves its threads to the end of the process.
@@ -113,6 +113,11 @@ impl Tree {
     /// The root's place.
     pub fn place(&self) -> Place {
         Place(self.root.vitals().clone())
+    }
+
+    /// Asks its threads, and the one it was started on, whether they get on.
+    pub fn roll_call(&self) -> RollCall {
+        self.threads.roll_call()
     }
 
     /// How many threads did not answer and were left behind.
