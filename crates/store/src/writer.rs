@@ -53,7 +53,7 @@ impl Writer {
         &mut self.connection
     }
 
-    /// Writes what comes until all senders are gone; blocks its thread, which is not one of an event loop.
+    /// Writes what comes until all senders are gone, and then folds a file's log back into it; blocks its thread, which is not one of an event loop.
     ///
     /// After each COMMIT it first tells `on_commit` which histories have grown, then answers; `on_commit` must be quick.
     ///
@@ -71,6 +71,13 @@ impl Writer {
                     write.answer(Err(WriteError::Database(failure.clone())));
                 }
                 return Err(Error::WriterFailed { database: self.database, failure });
+            }
+        }
+        match self.connection.fold() {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("a reader kept the write-ahead log from being emptied"),
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log was not emptied; the next start does it")
             }
         }
         Ok(())
