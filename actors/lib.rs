@@ -8,6 +8,7 @@ pub mod agent;
 pub mod catalogue;
 pub mod deployment;
 pub mod feed;
+pub mod herald;
 pub mod instance;
 pub mod metrics;
 pub mod provider;

@@ -19,6 +19,7 @@ mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
+mod service_manager;
 pub mod settings;
 mod state_folder;
 mod store_url;
@@ -27,6 +28,7 @@ mod strategy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use actors::herald::Manager;
 use units::ProviderId;
 
 pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
@@ -67,8 +69,20 @@ pub struct Loaded {
     pub database: store::Database,
     /// The environment as it was when this was loaded.
     pub environment: Environment,
+    /// Who is told how the server does; [`Loaded::under_the_manager`] finds it.
+    pub manager: Option<Manager>,
     accounts: Vec<Account>,
     fail_point: Option<FailPoint>,
+}
+
+impl Loaded {
+    /// The same for a server that tells the service manager which started it, if one did.
+    ///
+    /// # Errors
+    /// When the variables that it left cannot be read.
+    pub fn under_the_manager(self) -> Result<Self, Error> {
+        Ok(Self { manager: service_manager::find(&self.environment, std::process::id())?, ..self })
+    }
 }
 
 /// Reads everything that configures this process. Calls nobody and writes nothing.
@@ -92,10 +106,19 @@ pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Erro
         state,
         accounts: accounts::read(&settings.providers, &environment)?,
         fail_point: assembly::fail_point(&environment)?,
+        manager: None,
         settings,
         file,
         environment,
     })
+}
+
+/// The folder for the server's state; no other part of the configuration is looked at.
+///
+/// # Errors
+/// When nothing says where it is.
+pub fn state_folder(flags: &Flags) -> Result<StateFolder, Error> {
+    StateFolder::find(flags.state_dir.as_deref(), &surroundings())
 }
 
 /// The effective settings as YAML that can be saved as a configuration file, each with where it comes from.

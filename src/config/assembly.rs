@@ -58,6 +58,7 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         },
         manners: settings.agents.manners(),
         end_before_rename,
+        manager: loaded.manager.clone(),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
         clock,
     })

@@ -51,6 +51,16 @@ pub enum Error {
         /// Which.
         name: String,
     },
+    /// What a service manager left in the environment cannot be read.
+    #[error(
+        "the environment variable {variable} cannot be read: {source}; it is the service manager's: unset it where none started this server"
+    )]
+    ServiceManager {
+        /// Which.
+        variable: &'static str,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// A file that something names cannot be read.
     #[error("{what} {} cannot be read: {source}; {}", path.display(), remedy(source))]
     Unreadable {

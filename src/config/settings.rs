@@ -70,6 +70,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve HTTP.
     pub workers: Bounded<1, 64>,
+    /// How long what is under way may take to end when the server stops, in seconds.
+    pub drain_s: Bounded<0, 3_600>,
 }
 
 /// Where everything is stored.
@@ -290,7 +292,11 @@ pub struct Upstream {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 7300).into(), workers: Bounded::new(2) }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 7300).into(),
+            workers: Bounded::new(2),
+            drain_s: Bounded::new(30),
+        }
     }
 }
 
@@ -366,6 +372,13 @@ impl Default for Upstream {
             between_bytes_s: Bounded::new(60),
             ca_file: None,
         }
+    }
+}
+
+impl Server {
+    /// How long what is under way may take to end when the server stops.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s.get())
     }
 }
 

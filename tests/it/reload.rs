@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::commands::words;
 use crate::failing::{get_text, tcp_address};
 use crate::house::{House, LIMIT};
 use crate::runs::{CALLS, afterwards, ordinary_house};
@@ -134,6 +135,10 @@ async fn a_wrong_configuration_changes_nothing_and_is_told_once_until_it_is_mend
     said(&house, &format!("{file}:2:15: "), 2).await;
     said(&house, "did you mean `level`?", 2).await;
     assert_eq!(client.providers().await.unwrap().len(), before);
+    let status = house.run(&["config", "status"]).await;
+    let told = words(&status);
+    assert_eq!(status.status.code(), Some(1), "{told}");
+    assert!(told.contains("configuration 1 is in force") && told.contains("did you mean `level`?"), "{told}");
 
     // A role that names nobody is seen before anything is changed.
     configure(&house, &[("vendor", "{name: planner}")], "agents: {editor: {model: vendor/none}}\n");
@@ -155,6 +160,11 @@ async fn a_wrong_configuration_changes_nothing_and_is_told_once_until_it_is_mend
             .any(|known| known.deployment.to_string() == "vendor/planner")
     );
     said(&house, "server.workers", 1).await;
+    let standing = client.configuration().await.unwrap();
+    assert_eq!((standing.revision, standing.is_refused()), (2, false));
+    assert_eq!(standing.waiting, ["server.workers"]);
+    let status = house.run(&["config", "status"]).await;
+    assert_eq!(status.status.code(), Some(0), "{}", words(&status));
     counted(&house, FAILURES, 3).await;
     assert!(house.stop().await.success());
 }

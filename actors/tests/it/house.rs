@@ -104,6 +104,7 @@ impl Place {
             },
             manners: Manners { planner: asking, editor: asking, reviewer: asking },
             end_before_rename: None,
+            manager: None,
             threads: 2,
         }
     }
