@@ -155,6 +155,12 @@ pub enum WriteError {
         /// The last event's position.
         last: Seq,
     },
+    /// The server's records do not end where the sender thought: go on from there.
+    #[error("the server's records are written up to {recorded}")]
+    Misplaced {
+        /// How far they are written.
+        recorded: u64,
+    },
     /// A text holds a NUL character, which PostgreSQL cannot hold and SQLite reads differently; nothing was written.
     #[error("{what} holds a NUL character, which no database takes")]
     NotText {

@@ -5,6 +5,7 @@
 //! Everything here blocks: callers on an event loop send a [`Write`] or read on a blocking thread. Times, ids and
 //! fences come in as arguments.
 
+mod audit;
 mod connection;
 mod database;
 mod error;
@@ -12,16 +13,21 @@ mod events;
 #[cfg(test)]
 mod fixture;
 mod readers;
+mod records;
+mod requests;
 mod schema;
 mod usage;
 mod workflows;
 mod write;
 mod writer;
 
+pub use audit::{AuditEntry, AuditQuery, AuditRow, Break, Broken, Chain};
 pub use database::{BadAddress, Database, PostgresUrl};
 pub use error::{Error, Failure, WriteError};
 pub use events::{EventId, EventRow, NewEvent};
 pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};
+pub use records::{MAX_RECORDS, Record, Records};
+pub use requests::RequestRow;
 pub use usage::{ModelTotals, UsageRow};
 pub use workflows::{NewWorkflow, WorkflowRow};
 pub use write::{

@@ -88,8 +88,21 @@ id!(
     |text| (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 );
 
+id!(
+    /// A server among those that write to one database: 16 hexadecimal digits, drawn once for a state folder.
+    NodeId, "node id", "it has 16 of the characters 0-9 and a-f",
+    |text| text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+);
+
 fn is_slug(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+}
+
+impl NodeId {
+    /// The id made of the 64 bits of `random`.
+    pub fn from_random(random: u64) -> Self {
+        Self(format!("{random:016x}"))
+    }
 }
 
 impl WorkflowId {
