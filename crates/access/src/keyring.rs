@@ -55,6 +55,23 @@ pub enum Invalid {
     Revoked,
 }
 
+impl Record {
+    /// Whether it opens nothing any more.
+    pub fn is_over(&self, now: UnixMillis) -> bool {
+        self.judge(now).is_err()
+    }
+
+    fn judge(&self, now: UnixMillis) -> Result<(), Invalid> {
+        if self.revoked_at.is_some() {
+            return Err(Invalid::Revoked);
+        }
+        match self.grant.expires_at {
+            Some(end) if end <= now => Err(Invalid::Expired),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     grant: Arc<Grant>,
@@ -102,7 +119,7 @@ impl Keyring {
         if !entry.record.digest.matches(&presented.digest) {
             return Err(Invalid::WrongSecret);
         }
-        entry.judge(now)?;
+        entry.record.judge(now)?;
         if now.0 - entry.used.load(Ordering::Relaxed) >= USED_EVERY_MS {
             entry.used.fetch_max(now.0, Ordering::Relaxed);
         }
@@ -111,7 +128,7 @@ impl Keyring {
 
     /// Whether a key opens anything now.
     pub fn has_valid(&self, now: UnixMillis) -> bool {
-        self.0.values().any(|entry| entry.judge(now).is_ok())
+        self.0.values().any(|entry| !entry.record.is_over(now))
     }
 
     /// A key's record as it stands, its last use among it.
@@ -149,16 +166,6 @@ impl Keyring {
 }
 
 impl Entry {
-    fn judge(&self, now: UnixMillis) -> Result<(), Invalid> {
-        if self.record.revoked_at.is_some() {
-            return Err(Invalid::Revoked);
-        }
-        match self.grant.expires_at {
-            Some(end) if end <= now => Err(Invalid::Expired),
-            _ => Ok(()),
-        }
-    }
-
     fn standing(&self) -> Record {
         let used = self.used.load(Ordering::Relaxed);
         Record { last_used_at: (used > 0).then_some(UnixMillis(used)), ..self.record.clone() }

@@ -11,6 +11,7 @@ mod error;
 mod events;
 #[cfg(test)]
 mod fixture;
+mod keys;
 mod readers;
 mod schema;
 mod usage;
@@ -21,6 +22,7 @@ mod writer;
 pub use database::{BadAddress, Database, PostgresUrl};
 pub use error::{Error, Failure, WriteError};
 pub use events::{EventId, EventRow, NewEvent};
+pub use keys::KeyChange;
 pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};
 pub use usage::{ModelTotals, UsageRow};
 pub use workflows::{NewWorkflow, WorkflowRow};

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::events::{EventId, EventRow};
 use crate::usage::{ModelTotals, UsageRow};
 use crate::workflows::WorkflowRow;
-use crate::{Database, events, usage, workflows};
+use crate::{Database, events, keys, usage, workflows};
 
 /// The most rows of one page.
 pub const MAX_PAGE_ROWS: usize = 1000;
@@ -108,6 +108,14 @@ impl Readers {
     /// [`Error::Read`] and [`Error::Damaged`].
     pub fn usage_by_model(&self, workflow: &WorkflowId) -> Result<Vec<ModelTotals>, Error> {
         self.read(|connection| usage::by_model(connection, workflow))
+    }
+
+    /// All keys, those that are over among them.
+    ///
+    /// # Errors
+    /// [`Error::DamagedKey`], and [`Error::TooMany`] beyond [`access::MAX_KEYS`].
+    pub fn keys(&self) -> Result<Vec<access::Record>, Error> {
+        self.read(|connection| keys::all(connection, access::MAX_KEYS))
     }
 
     /// Once more on a fresh connection when the first was cut: it may have been idle when the server was restarted.

@@ -46,5 +46,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        name -> Text,
+        digest -> Text,
+        scopes -> Text,
+        models -> Text,
+        roots -> Text,
+        tags -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        rotated_from -> Nullable<Text>,
+    }
+}
+
 #[cfg(test)]
 mod tests;

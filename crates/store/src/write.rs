@@ -5,6 +5,7 @@ use units::{Fence, Seq, UnixMillis, WorkflowId};
 
 use crate::error::WriteError;
 use crate::events::NewEvent;
+use crate::keys::KeyChange;
 use crate::usage::UsageRow;
 use crate::workflows::NewWorkflow;
 
@@ -60,6 +61,13 @@ pub enum Write {
         rows: Vec<UsageRow>,
         /// Told when they are durable; without it a refusal is logged.
         reply: Option<Reply<()>>,
+    },
+    /// Changes what is kept of keys.
+    Keys {
+        /// What happens.
+        change: KeyChange,
+        /// Told when it is durable.
+        reply: Reply<()>,
     },
     /// Writes nothing.
     Flush {
@@ -119,6 +127,7 @@ impl Write {
             }
             Self::Append { append, .. } => append.check(),
             Self::Usage { rows, .. } => check_usage(rows),
+            Self::Keys { change, .. } => change.check(),
             Self::Claim { .. } | Self::Flush { .. } => Ok(()),
         }
     }
@@ -129,14 +138,16 @@ impl Write {
             Self::Create { new, .. } => new.goal.len() + new.root.len(),
             Self::Append { append, .. } => append.bytes() + append.usage.len() * MAX_NAME_BYTES,
             Self::Usage { rows, .. } => rows.len() * MAX_NAME_BYTES,
-            Self::Claim { .. } | Self::Flush { .. } => 0,
+            Self::Claim { .. } | Self::Keys { .. } | Self::Flush { .. } => 0,
         }
     }
 
     /// Answers; a caller that is gone needs none.
     pub(crate) fn answer(self, outcome: Result<Claimed, WriteError>) {
         match self {
-            Self::Create { reply, .. } | Self::Flush { reply } => drop(reply.send(outcome.map(|_| ()))),
+            Self::Create { reply, .. } | Self::Keys { reply, .. } | Self::Flush { reply } => {
+                drop(reply.send(outcome.map(|_| ())));
+            }
             Self::Append { reply, .. } => drop(reply.send(outcome.map(|standing| standing.last_seq))),
             Self::Claim { reply, .. } => drop(reply.send(outcome)),
             Self::Usage { reply: Some(reply), .. } => drop(reply.send(outcome.map(|_| ()))),

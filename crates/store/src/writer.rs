@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::connection::Connection;
 use crate::error::{Error, Failure, WriteError, is_constraint};
 use crate::write::{Claimed, Committed, Write};
-use crate::{Database, events, usage, workflows};
+use crate::{Database, events, keys, usage, workflows};
 
 /// The most writes in one transaction.
 pub const MAX_BATCH_WRITES: usize = 256;
@@ -159,6 +159,7 @@ fn apply(connection: &mut Connection, write: &Write) -> QueryResult<Outcome> {
             usage::insert(connection, rows)?;
             Ok(Ok(Claimed::default()))
         }
+        Write::Keys { change, .. } => keys::change(connection, change),
         Write::Flush { .. } => Ok(Ok(Claimed::default())),
     }
 }
