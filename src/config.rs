@@ -19,6 +19,7 @@ mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
+mod secret_source;
 pub mod settings;
 mod state_folder;
 mod store_url;
@@ -33,6 +34,7 @@ pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
 pub use checking::Checked;
 pub use environment::Environment;
 pub use error::{Defect, Error};
+pub use secret_source::Fault;
 pub use settings::Settings;
 pub use state_folder::{Lock, MAX_SOCKET_PATH_BYTES, StateFolder};
 
@@ -63,11 +65,13 @@ pub struct Loaded {
     pub state: StateFolder,
     /// The configuration file that was looked for; it need not be there.
     pub file: Option<PathBuf>,
-    /// Where everything is stored.
+    /// Where everything is stored; without its password where a command says that: [`Loaded::unlocked_database`].
     pub database: store::Database,
     /// The environment as it was when this was loaded.
     pub environment: Environment,
     accounts: Vec<Account>,
+    /// The command that says the store's password.
+    password_command: Option<Vec<String>>,
     fail_point: Option<FailPoint>,
 }
 
@@ -87,8 +91,10 @@ pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Erro
     let layers::Effective { settings, file, .. } = layers::read(flags, &environment)?;
     checking::ports(&settings).map_or(Ok(()), Err)?;
     let state = StateFolder::find(flags.state_dir.as_deref(), &environment)?;
+    let (database, password_command) = assembly::database(&settings.store, &state, &environment)?;
     Ok(Loaded {
-        database: assembly::database(&settings.store, &state, &environment)?,
+        database,
+        password_command,
         state,
         accounts: accounts::read(&settings.providers, &environment)?,
         fail_point: assembly::fail_point(&environment)?,
@@ -96,6 +102,21 @@ pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Erro
         file,
         environment,
     })
+}
+
+impl Loaded {
+    /// Where everything is stored, with the password, whoever says it.
+    ///
+    /// # Errors
+    /// When the command of `store.password` does not say it.
+    pub async fn unlocked_database(&self, clock: &clock::Clock) -> Result<store::Database, Error> {
+        let Some(command) = &self.password_command else { return Ok(self.database.clone()) };
+        let password = secret_source::ask(command, "store.password", &self.environment, clock).await?;
+        Ok(match &self.database {
+            store::Database::Postgres(url) => store::Database::Postgres(url.clone().with_password(&password)),
+            store::Database::Sqlite(path) => store::Database::Sqlite(path.clone()),
+        })
+    }
 }
 
 /// The effective settings as YAML that can be saved as a configuration file, each with where it comes from.

@@ -78,6 +78,8 @@ pub struct Server {
 pub struct Store {
     /// PostgreSQL; none is a file in the state folder.
     pub url: Option<StoreUrl>,
+    /// Where its password is.
+    pub password: Option<KeyPlace>,
     /// The variables that may hold its password.
     pub password_env: Variables,
 }
@@ -125,7 +127,7 @@ pub struct Provider {
     /// Where its API is; vendors have a usual one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<BaseUrl>,
-    /// Where its key is.
+    /// Where its key is: a command that says it, a file, or a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<KeyPlace>,
     /// Its models in the order of preference.
@@ -296,7 +298,7 @@ impl Default for Server {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: None, password_env: Variables(vec!["PGPASSWORD".to_owned()]) }
+        Self { url: None, password: None, password_env: Variables(vec!["PGPASSWORD".to_owned()]) }
     }
 }
 
