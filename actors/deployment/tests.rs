@@ -121,7 +121,12 @@ impl Stage {
         self.called.outcomes.lock().unwrap().clear();
         let turns = vec![Turn::user(prompt)];
         let request = chat::Request { turns, max_output: TokenCount(100), ..chat::Request::default() };
-        let call = Call { role: "planner", request: &request, within: Duration::from_secs(600) };
+        let call = Call {
+            role: "planner",
+            models: access::Models::ALL,
+            request: &request,
+            within: Duration::from_secs(600),
+        };
         let answer = Clock::real().timeout(WITHIN, self.gateway.call(call, &mut |_| {})).await;
         answer.expect("no call waits").expect("the spare answers");
         self.called.outcomes.lock().unwrap().clone()

@@ -119,6 +119,7 @@ impl Place {
 
     pub(crate) fn order(&self, mode: Mode) -> Order {
         Order {
+            requester: None,
             goal: "Make it better".to_owned(),
             root: self.workspace.path().to_owned(),
             check: Vec::new(),

@@ -13,6 +13,7 @@ mod run;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Models;
 use arc_swap::ArcSwap;
 use chat::{Answer, Event, Usage};
 use clock::Clock;
@@ -64,6 +65,8 @@ pub struct Patience {
 pub struct Call<'a> {
     /// Who asks: `planner`, `editor`, `reviewer` or another that the configuration may know.
     pub role: &'a str,
+    /// Which models it may be asked of.
+    pub models: &'a Models,
     /// What is asked.
     pub request: &'a chat::Request,
     /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
@@ -105,7 +108,7 @@ impl Gateway {
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Receipt, Error> {
         let routes = self.routes.load_full();
-        let candidates = routes.candidates(call.role)?;
+        let candidates = routes.candidates(call.role, call.models)?;
         let mut run = Run::start(self, call, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use access::Models;
 use cells::{Breaker, Load, State};
 use pricing::Price;
 use routing::{NoCandidate, Readiness, Table};
@@ -62,8 +63,8 @@ impl Routes {
         self.deployments.get(id)
     }
 
-    pub(crate) fn candidates(&self, role: &str) -> Result<Vec<&Deployment>, NoCandidate> {
-        let ids = routing::candidates(&self.table, role)?;
+    pub(crate) fn candidates(&self, role: &str, allowed: &Models) -> Result<Vec<&Deployment>, NoCandidate> {
+        let ids = routing::candidates_among(&self.table, role, allowed)?;
         Ok(ids.iter().filter_map(|id| self.deployments.get(id)).map(AsRef::as_ref).collect())
     }
 }

@@ -108,7 +108,7 @@ impl House {
     }
 
     pub(super) fn question<'a>(&self, request: &'a Request) -> Call<'a> {
-        Call { role: "planner", request, within: Duration::from_secs(600) }
+        Call { role: "planner", models: access::Models::ALL, request, within: Duration::from_secs(600) }
     }
 
     /// Who was called, and how that ended.
