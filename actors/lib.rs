@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod deployment;
 pub mod feed;
 pub mod instance;
+pub mod keyring;
 pub mod metrics;
 pub mod provider;
 pub mod resumption;

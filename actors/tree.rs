@@ -21,6 +21,7 @@ use crate::blocking;
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
+use crate::keyring::{Keyring, Keys};
 use crate::metrics::{Configured, Families, GetText, Metrics};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
@@ -150,6 +151,8 @@ pub struct House {
 pub struct Doors {
     /// Starts and reaches workflows.
     pub workflows: Workflows,
+    /// Knows keys and changes them.
+    pub keys: Keys,
     /// Reads what is stored.
     pub readers: store::Readers,
     /// Follows workflows.
@@ -169,7 +172,7 @@ pub struct Doors {
 ///
 /// ```text
 /// root
-/// ├─ feed, metrics, writer
+/// ├─ feed, metrics, writer, keyring
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
 /// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
@@ -183,9 +186,11 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let table = blueprint.table()?;
     let database = blueprint.database.clone();
     // Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
-    let readers = blocking(move || {
+    let (readers, known_keys) = blocking(move || {
         drop(store::Writer::open(&database)?);
-        store::Readers::open(&database, READERS)
+        let readers = store::Readers::open(&database, READERS)?;
+        let keys = readers.keys()?;
+        Ok::<_, store::Error>((readers, keys))
     })
     .await?;
 
@@ -193,6 +198,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let families = Families::new();
     let (metrics, scraped) = Metrics::child(&families, &clock);
     let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
+    let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
     let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
     let probes = Probes { deadline, ..Probes::default() };
     let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
@@ -234,7 +240,10 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows, resumption]);
+    let root = family(
+        "root",
+        vec![feed, metrics, writer, keyring, branch, router, catalogue, workflows, resumption],
+    );
     let tree = Tree::start(root, clock.clone(), Pool::new(blueprint.threads)).await.map_err(Error::Tree)?;
     let workflows = Workflows {
         supervisor,
@@ -247,7 +256,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     // Set here alone.
     let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
-    let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
+    let doors =
+        Doors { workflows, keys, readers, pulses, routes, workbench, registry, view, metrics: scraped };
     let configured = families.configured();
     Ok(House { tree, doors, branches, switch, manners, configured })
 }
