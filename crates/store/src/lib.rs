@@ -13,6 +13,7 @@ mod events;
 mod fixture;
 mod readers;
 mod schema;
+mod size;
 mod usage;
 mod workflows;
 mod write;
@@ -28,4 +29,4 @@ pub use write::{
     Append, Claimed, Committed, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_GOAL_BYTES, MAX_NAME_BYTES,
     MAX_OUTCOME_BYTES, MAX_PAYLOAD_BYTES, MAX_ROOT_BYTES, MAX_USAGE_ROWS, Reply, Write,
 };
-pub use writer::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, Writer};
+pub use writer::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, Transaction, Writer};

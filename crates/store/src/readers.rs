@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::events::{EventId, EventRow};
 use crate::usage::{ModelTotals, UsageRow};
 use crate::workflows::WorkflowRow;
-use crate::{Database, events, usage, workflows};
+use crate::{Database, events, size, usage, workflows};
 
 /// The most rows of one page.
 pub const MAX_PAGE_ROWS: usize = 1000;
@@ -108,6 +108,14 @@ impl Readers {
     /// [`Error::Read`] and [`Error::Damaged`].
     pub fn usage_by_model(&self, workflow: &WorkflowId) -> Result<Vec<ModelTotals>, Error> {
         self.read(|connection| usage::by_model(connection, workflow))
+    }
+
+    /// How many bytes the database takes, without the log that a file has beside it.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn size(&self) -> Result<u64, Error> {
+        self.read(size::get)
     }
 
     /// Once more on a fresh connection when the first was cut: it may have been idle when the server was restarted.
