@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::{Actor, Context};
 use chat::{Answer, Event, Part, Request, Role, StopReason, ToolResult, Turn};
-use gateway::Call;
+use gateway::{Call, Operation};
 use supervision::{
     ActorSpec, AskError, ChildSpec, End, Failure, Life, Mailbox, Restart, Start, WhileDown, actor,
 };
@@ -208,7 +208,12 @@ impl Assignment {
                 self.show(Progress::Output { step: step.clone(), text: text.clone() });
             }
         };
-        let call = Call { role: key.role().name(), request, within: asking.within };
+        let operation = match key.role() {
+            workflow::Role::Planner => Operation::Plan,
+            workflow::Role::Editor => Operation::Edit,
+            workflow::Role::Reviewer => Operation::Review,
+        };
+        let call = Call { role: key.role().name(), operation, request, within: asking.within };
         let receipt = parts.gateway.call(call, &mut on_event).await.map_err(world)?;
 
         if let Some(parameter) = receipt.dropped {

@@ -15,13 +15,14 @@ use supervision::{
     AskError, ChildError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy,
     SupervisorSpec, Tree,
 };
+use tokio::sync::watch;
 use units::{DeploymentId, ModelName, ProviderId};
 
 use crate::blocking;
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
-use crate::metrics::{Configured, Families, GetText, Metrics};
+use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Traffic};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
@@ -162,6 +163,10 @@ pub struct Doors {
     pub registry: Registry,
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
+    /// Counts what comes through them.
+    pub traffic: Traffic,
+    stuck: watch::Receiver<usize>,
+    scale: Scale,
     metrics: supervision::Mailbox<Metrics>,
 }
 
@@ -192,7 +197,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
     let families = Families::new();
     let (metrics, scraped) = Metrics::child(&families, &clock);
-    let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
+    let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
     let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
     let probes = Probes { deadline, ..Probes::default() };
     let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
@@ -200,19 +205,15 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
     let (catalogue, _, templates) = Catalogue::child(&clock);
-    let (workflows, supervisor) = SupervisorSpec {
-        strategy: Strategy::Dynamic,
-        limit: Limit::PerChild(Intensity::default()),
-        max_children: MAX_WORKFLOWS,
-        ..SupervisorSpec::new("workflows")
-    }
-    .into_child();
+    let (workflows, supervisor) = dynamic("workflows", MAX_WORKFLOWS).into_child();
 
     let resumed = Arc::new(OnceLock::new());
     let (resumption, returned) = Resumption::child(&resumed, &clock);
     let workflows = workflows.cell(returned);
 
-    let reports = Reports { directory: branches.directory(), pen: pen.clone(), clock: clock.clone() };
+    let (directory, clock_of_reports) = (branches.directory(), clock.clone());
+    let reports =
+        Reports { directory, pen: pen.clone(), families: families.clone(), clock: clock_of_reports };
     let gateway = Gateway {
         routes: routes.shared(),
         client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
@@ -226,6 +227,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         templates,
         pulses: pulses.clone(),
         finished: families.finished(),
+        restarts: families.restarts().clone(),
         roots: blueprint.roots,
         pool: workspace::Pool::open(&blueprint.overlays)?,
         journals: blueprint.journals,
@@ -234,7 +236,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows, resumption]);
+    let children = [feed, metrics, writer, branch, router, catalogue, workflows, resumption];
+    let root = family("root", children.map(|child| families.restarts().watch(child)).into());
     let tree = Tree::start(root, clock.clone(), Pool::new(blueprint.threads)).await.map_err(Error::Tree)?;
     let workflows = Workflows {
         supervisor,
@@ -242,12 +245,24 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         pen,
         readers: readers.clone(),
         workbench: workbench.clone(),
-        clock,
+        clock: clock.clone(),
     };
     // Set here alone.
     let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
-    let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
+    let doors = Doors {
+        scale: Scale::new(readers.clone(), clock),
+        stuck: tree.stuck(),
+        traffic: families.traffic(),
+        workflows,
+        readers,
+        pulses,
+        routes,
+        workbench,
+        registry,
+        view,
+        metrics: scraped,
+    };
     let configured = families.configured();
     Ok(House { tree, doors, branches, switch, manners, configured })
 }
@@ -308,12 +323,24 @@ impl Doors {
     /// # Errors
     /// When the actor that renders them does not answer in time.
     pub async fn metrics(&self) -> Result<String, AskError> {
-        self.metrics.ask(GetText { tree: (self.view)() }, SCRAPE_WITHIN).await
+        let now = GetText {
+            store_bytes: self.scale.read().await,
+            tree: (self.view)(),
+            routes: self.routes.load_full(),
+            stuck_threads: *self.stuck.borrow(),
+        };
+        self.metrics.ask(now, SCRAPE_WITHIN).await
     }
 }
 
 pub(crate) fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
     SupervisorSpec { limit: PATIENT, children, ..SupervisorSpec::new(id) }
+}
+
+/// Children that come by request, each restarted by a count of its own.
+fn dynamic(id: &str, max_children: usize) -> SupervisorSpec {
+    let limit = Limit::PerChild(Intensity::default());
+    SupervisorSpec { strategy: Strategy::Dynamic, limit, max_children, ..SupervisorSpec::new(id) }
 }
 
 /// A number from 0 to 1; without randomness callers come back all at once, which is worse and still right.

@@ -189,6 +189,7 @@ impl Workflows {
             readers: self.readers.clone(),
             workbench: self.workbench.clone(),
         };
+        let restarts = self.workbench.parts().restarts.clone();
         let (instance, mailbox) = Instance::child(record, &self.clock);
         let spec = SupervisorSpec {
             id: id.to_string(),
@@ -196,10 +197,10 @@ impl Workflows {
             limit: Limit::PerChild(INTENSITY),
             auto_shutdown: AutoShutdown::AnySignificant,
             max_children: MAX_CREW,
-            children: vec![instance],
+            children: vec![restarts.watch(instance)],
         };
         let (child, _) = spec.into_child();
-        self.supervisor.start_child(child.restart(Restart::Transient)).await?;
+        self.supervisor.start_child(restarts.watch(child.restart(Restart::Transient))).await?;
         Ok(mailbox)
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::error;
 
 use crate::feed::{Feed, Grown};
+use crate::metrics::Storage;
 
 /// Writes that wait for the thread, beside those that wait in the mailbox.
 const INBOX: usize = 1024;
@@ -56,6 +57,7 @@ impl Writer {
     pub(crate) fn child(
         database: store::Database,
         feed: Mailbox<Feed>,
+        storage: &Storage,
         clock: &clock::Clock,
     ) -> (ChildSpec, Pen) {
         let spec = ActorSpec {
@@ -66,8 +68,9 @@ impl Writer {
         };
         // Held by the thread that has the database open: the next generation waits for it.
         let turn = Arc::new(Mutex::new(()));
+        let storage = storage.clone();
         let (child, mailbox) = actor(spec, move |start: Start<Self>| {
-            Self::open(database.clone(), feed.clone(), turn.clone(), start.life)
+            Self::open(database.clone(), feed.clone(), storage.clone(), turn.clone(), start.life)
         });
         (child, Pen(mailbox))
     }
@@ -75,6 +78,7 @@ impl Writer {
     async fn open(
         database: store::Database,
         feed: Mailbox<Feed>,
+        storage: Storage,
         turn: Arc<Mutex<()>>,
         life: Life,
     ) -> Result<Self, NotStarted> {
@@ -82,10 +86,12 @@ impl Writer {
         let (inbox, waiting) = mpsc::channel(INBOX);
         let (ready, opened) = oneshot::channel();
         let (done, ended) = oneshot::channel();
+        storage.opened(&inbox);
+        let watcher = storage.watcher(life.clock().clone());
         let spawned = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let _turn = turn;
             let writer = match store::Writer::open(&database) {
-                Ok(writer) => writer,
+                Ok(writer) => writer.watched(watcher),
                 // The factory that waits for it turns it into a failed start.
                 Err(error) => return drop(ready.send(Err(Failure::new(error)))),
             };

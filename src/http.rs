@@ -6,6 +6,7 @@ mod admin;
 mod administration;
 mod door;
 mod following;
+mod meter;
 mod projection;
 mod refusal;
 mod sse;
@@ -22,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::ws;
 pub(crate) use door::{is_loopback, on_connect, pass};
 pub(crate) use following::{Following, Shown, event_json};
+pub(crate) use meter::{Meter, count};
 pub(crate) use refusal::Refusal;
 
 /// The most bytes of a request's body.

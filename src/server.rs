@@ -257,8 +257,14 @@ fn open_doors(
     unix: UnixListener,
     workers: usize,
 ) -> io::Result<(ServerHandle, Fuse<actix_web::dev::Server>)> {
+    let meter = http::Meter::new(&desk);
     let factory = move || {
-        App::new().app_data(Data::new(desk.clone())).wrap(from_fn(http::pass)).configure(http::routes)
+        App::new()
+            .app_data(Data::new(desk.clone()))
+            .wrap(from_fn(http::pass))
+            // The outermost: who is refused is counted too.
+            .wrap(from_fn(http::count))
+            .configure(http::routes)
     };
     let server = HttpServer::new(factory)
         .workers(workers)
@@ -269,7 +275,10 @@ fn open_doors(
         .tcp_nodelay(true)
         .shutdown_timeout(STOPPING_WITHIN_S)
         .disable_signals()
-        .on_connect(http::on_connect)
+        .on_connect(move |connection, extensions| {
+            http::on_connect(connection, extensions);
+            meter.connected(connection, extensions);
+        })
         .listen(tcp)?
         .listen_uds(unix)?;
     let server = server.run();

@@ -115,7 +115,7 @@ async fn a_call_under_way_ends_well_while_its_model_leaves_and_others_come() {
     let tree = shown(&house, "/admin/tree", |tree| beneath(tree, "vendor") == settled).await;
     assert_eq!(beneath(&tree, "second@2"), ["account", "planner", "editor"]);
     let metrics = get_text(&tcp_address(&house), "/metrics").await;
-    let ended = r#"impresario_model_calls_total{end="answered",model="planner",provider="vendor"} 1"#;
+    let ended = r#"impresario_model_calls_total{end="answered",fault="none",model="planner",operation="plan",provider="vendor"} 1"#;
     assert!(metrics.contains(ended), "the call that outlived its model is counted:\n{metrics}");
 }
 

@@ -120,6 +120,11 @@ impl Tree {
         self.threads.stuck()
     }
 
+    /// How many threads were left behind, for those who outlive a borrow of the tree.
+    pub fn stuck(&self) -> watch::Receiver<usize> {
+        self.threads.seating().alarm()
+    }
+
     /// Waits until the tree can go on no longer: the root's restarts were used up, or too many threads are stuck.
     pub async fn ended(&self) -> End {
         let (root, overwhelmed) = (self.root_ended(), self.threads.overwhelmed());

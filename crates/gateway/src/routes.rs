@@ -57,6 +57,11 @@ impl Routes {
         &self.table
     }
 
+    /// All deployments that can be called.
+    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.deployments.values()
+    }
+
     /// A deployment's endpoint, price and cells; `None` when it is not ready or not known.
     pub fn deployment(&self, id: &DeploymentId) -> Option<&Arc<Deployment>> {
         self.deployments.get(id)
