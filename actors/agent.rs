@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::{Models, Requester};
 use actix::{Actor, Context};
 use chat::{Answer, Event, Part, Request, Role, StopReason, ToolResult, Turn};
-use gateway::Call;
+use gateway::{Call, Operation};
 use supervision::{
     ActorSpec, AskError, ChildSpec, End, Failure, Life, Mailbox, Restart, Start, WhileDown, actor,
 };
@@ -42,6 +43,8 @@ pub(crate) struct Assignment {
     pub(crate) workflow: WorkflowId,
     pub(crate) goal: String,
     pub(crate) check: Vec<String>,
+    /// Who asked for the workflow with a key.
+    pub(crate) requester: Option<Requester>,
     pub(crate) workspace: Workspace,
     pub(crate) workbench: Workbench,
     pub(crate) instance: Mailbox<Instance>,
@@ -208,7 +211,13 @@ impl Assignment {
                 self.show(Progress::Output { step: step.clone(), text: text.clone() });
             }
         };
-        let call = Call { role: key.role().name(), request, within: asking.within };
+        let operation = match key.role() {
+            workflow::Role::Planner => Operation::Plan,
+            workflow::Role::Editor => Operation::Edit,
+            workflow::Role::Reviewer => Operation::Review,
+        };
+        let models = self.requester.as_ref().map_or(Models::ALL, |requester| &requester.models);
+        let call = Call { role: key.role().name(), operation, models, request, within: asking.within };
         let receipt = parts.gateway.call(call, &mut on_event).await.map_err(world)?;
 
         if let Some(parameter) = receipt.dropped {

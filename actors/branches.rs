@@ -228,7 +228,8 @@ impl Soil {
     }
 
     fn child(&self, id: String, deployment: Arc<gateway::Deployment>) -> (ChildSpec, Mailbox<Deployment>) {
-        Deployment::child(id, deployment, self.probes, &self.clock)
+        let (child, mailbox) = Deployment::child(id, deployment, self.probes, &self.clock);
+        (self.families.restarts().watch(child), mailbox)
     }
 }
 
@@ -274,7 +275,8 @@ impl Directory {
 /// A provider with its account and deployments, as a child of the branch.
 fn branch(spec: &ProviderSpec, child: String, soil: &Soil) -> (ChildSpec, Branch) {
     let (account, mailbox) = Provider::child(spec.id.clone(), &soil.clock);
-    let mut children = vec![account];
+    let restarts = soil.families.restarts();
+    let mut children = vec![restarts.watch(account)];
     let mut seats = BTreeMap::new();
     for deployment in deployments(spec, None, soil) {
         let id = deployment.id.clone();
@@ -284,7 +286,7 @@ fn branch(spec: &ProviderSpec, child: String, soil: &Soil) -> (ChildSpec, Branch
         seats.insert(id.clone(), Seat { child: child_id(&id), mailbox, deployment, meter });
     }
     let (spec, supervisor) = family(&child, children).into_child();
-    (spec, Branch { child, supervisor, account: mailbox, seats })
+    (restarts.watch(spec), Branch { child, supervisor, account: mailbox, seats })
 }
 
 /// The deployments of a provider that is ready; those that are known keep their cells.

@@ -196,6 +196,7 @@ impl Instance {
             workflow: self.record.workflow.clone(),
             goal: self.state.goal().unwrap_or_default().to_owned(),
             check: self.state.check().to_vec(),
+            requester: self.state.requester().cloned(),
             workspace,
             workbench: self.record.workbench.clone(),
             instance: self.own.clone(),

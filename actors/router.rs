@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
 use chat::{Parameter, Usage};
-use gateway::{End, Outcome, Routes};
+use gateway::{Concluded, End, Outcome, Routes};
 use supervision::{ActorSpec, ChildSpec, Handle, Life, Mailbox, Snapshot, Start, WhileDown, actor};
 use tracing::{error, warn};
 use units::DeploymentId;
 
 use crate::branches::Directory;
 use crate::deployment::Tripped;
+use crate::metrics::Families;
 use crate::provider::Called;
 use crate::writer::Pen;
 
@@ -57,6 +58,7 @@ pub struct GetCandidates {
 pub(crate) struct Reports {
     pub(crate) directory: Arc<Snapshot<Directory>>,
     pub(crate) pen: Pen,
+    pub(crate) families: Families,
     pub(crate) clock: clock::Clock,
 }
 
@@ -142,6 +144,10 @@ impl gateway::Report for Reports {
         if outcome.end != End::Answered && outcome.usage != Usage::default() {
             self.pen.usage(vec![self.row(outcome)]);
         }
+    }
+
+    fn concluded(&self, concluded: Concluded) {
+        self.families.concluded(concluded);
     }
 
     fn dropped(&self, deployment: &DeploymentId, parameter: Parameter) {

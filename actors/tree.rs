@@ -15,18 +15,22 @@ use supervision::{
     AskError, ChildError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy,
     SupervisorSpec, Tree,
 };
+use tokio::sync::watch;
+use tracing::warn;
 use units::{DeploymentId, ModelName, ProviderId};
 
 use crate::blocking;
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
-use crate::metrics::{Configured, Families, GetText, Metrics};
+use crate::herald::{Announcer, Herald, Manager};
+use crate::keyring::{Keyring, Keys};
+use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Traffic};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
-use crate::writer::Writer;
+use crate::writer::{Pen, Turn, Writer};
 
 /// A probe's deadline is so much after the longest wait for the first output, which fails with a better reason.
 const PROBE_MARGIN: Duration = Duration::from_secs(10);
@@ -34,6 +38,10 @@ const PROBE_MARGIN: Duration = Duration::from_secs(10);
 const READERS: NonZero<usize> = NonZero::new(4).expect("4 is not 0");
 /// How long a scrape waits for its text.
 const SCRAPE_WITHIN: Duration = Duration::from_secs(5);
+/// How long writes that wait may take when the server stops, on a database that may be away.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// How long the database may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// What the root and its branches put up with before the server gives up.
 const PATIENT: Limit = Limit::Shared(Intensity { restarts: 5, period: Duration::from_secs(30) });
 
@@ -82,6 +90,8 @@ pub struct Blueprint {
     pub end_before_rename: Option<EndBeforeRename>,
     /// Threads that carry actors.
     pub threads: usize,
+    /// Who is told how the server does.
+    pub manager: Option<Manager>,
 }
 
 /// Why the house does not stand.
@@ -143,6 +153,8 @@ pub struct House {
     switch: supervision::Mailbox<Router>,
     manners: Arc<Snapshot<Manners>>,
     configured: Configured,
+    pen: Pen,
+    turn: Turn,
 }
 
 /// What doors may use. Cloning is cheap.
@@ -150,6 +162,8 @@ pub struct House {
 pub struct Doors {
     /// Starts and reaches workflows.
     pub workflows: Workflows,
+    /// Knows keys and changes them.
+    pub keys: Keys,
     /// Reads what is stored.
     pub readers: store::Readers,
     /// Follows workflows.
@@ -162,6 +176,12 @@ pub struct Doors {
     pub registry: Registry,
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
+    /// Tells the service manager.
+    pub announcer: Announcer,
+    /// Counts what comes through them.
+    pub traffic: Traffic,
+    stuck: watch::Receiver<usize>,
+    scale: Scale,
     metrics: supervision::Mailbox<Metrics>,
 }
 
@@ -169,11 +189,12 @@ pub struct Doors {
 ///
 /// ```text
 /// root
-/// ├─ feed, metrics, writer
+/// ├─ feed, metrics, writer, keyring
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
 /// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
-/// └─ resumption  goes on with them when that supervisor was restarted
+/// ├─ resumption  goes on with them when that supervisor was restarted
+/// └─ herald      tells the service manager, where there is one
 /// ```
 ///
 /// # Errors
@@ -183,16 +204,19 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let table = blueprint.table()?;
     let database = blueprint.database.clone();
     // Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
-    let readers = blocking(move || {
+    let (readers, known_keys) = blocking(move || {
         drop(store::Writer::open(&database)?);
-        store::Readers::open(&database, READERS)
+        let readers = store::Readers::open(&database, READERS)?;
+        let keys = readers.keys()?;
+        Ok::<_, store::Error>((readers, keys))
     })
     .await?;
 
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
     let families = Families::new();
     let (metrics, scraped) = Metrics::child(&families, &clock);
-    let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &clock);
+    let (writer, pen, turn) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
+    let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
     let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
     let probes = Probes { deadline, ..Probes::default() };
     let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
@@ -200,19 +224,15 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
     let (catalogue, _, templates) = Catalogue::child(&clock);
-    let (workflows, supervisor) = SupervisorSpec {
-        strategy: Strategy::Dynamic,
-        limit: Limit::PerChild(Intensity::default()),
-        max_children: MAX_WORKFLOWS,
-        ..SupervisorSpec::new("workflows")
-    }
-    .into_child();
+    let (workflows, supervisor) = dynamic("workflows", MAX_WORKFLOWS).into_child();
 
     let resumed = Arc::new(OnceLock::new());
     let (resumption, returned) = Resumption::child(&resumed, &clock);
     let workflows = workflows.cell(returned);
 
-    let reports = Reports { directory: branches.directory(), pen: pen.clone(), clock: clock.clone() };
+    let (directory, clock_of_reports) = (branches.directory(), clock.clone());
+    let reports =
+        Reports { directory, pen: pen.clone(), families: families.clone(), clock: clock_of_reports };
     let gateway = Gateway {
         routes: routes.shared(),
         client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
@@ -226,6 +246,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         templates,
         pulses: pulses.clone(),
         finished: families.finished(),
+        restarts: families.restarts().clone(),
         roots: blueprint.roots,
         pool: workspace::Pool::open(&blueprint.overlays)?,
         journals: blueprint.journals,
@@ -234,22 +255,48 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let root = family("root", vec![feed, metrics, writer, branch, router, catalogue, workflows, resumption]);
-    let tree = Tree::start(root, clock.clone(), Pool::new(blueprint.threads)).await.map_err(Error::Tree)?;
+    let mut cast = vec![feed, metrics, writer, keyring, branch, router, catalogue, workflows, resumption];
+    let (stands, standing) = watch::channel(None);
+    let announcer = match blueprint.manager {
+        None => Announcer::to_nobody(),
+        Some(manager) => {
+            let (herald, announcer) = Herald::child(manager, standing, &clock);
+            cast.push(herald);
+            announcer
+        }
+    };
+    let cast = cast.into_iter().map(|child| families.restarts().watch(child)).collect();
+    let tree = Tree::start(family("root", cast), clock.clone(), Pool::new(blueprint.threads)).await;
+    let tree = tree.map_err(Error::Tree)?;
+    stands.send_replace(Some(tree.roll_call()));
     let workflows = Workflows {
         supervisor,
         registry: tree.registry().clone(),
-        pen,
+        pen: pen.clone(),
         readers: readers.clone(),
         workbench: workbench.clone(),
-        clock,
+        clock: clock.clone(),
     };
     // Set here alone.
     let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
-    let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
+    let doors = Doors {
+        scale: Scale::new(readers.clone(), clock),
+        stuck: tree.stuck(),
+        traffic: families.traffic(),
+        workflows,
+        readers,
+        pulses,
+        routes,
+        workbench,
+        registry,
+        view,
+        announcer,
+        keys,
+        metrics: scraped,
+    };
     let configured = families.configured();
-    Ok(House { tree, doors, branches, switch, manners, configured })
+    Ok(House { tree, doors, branches, switch, manners, configured, pen, turn })
 }
 
 impl House {
@@ -296,9 +343,31 @@ impl House {
         self.tree.ended().await
     }
 
-    /// Stops everything, in reverse order of its start; what is unfinished goes on at the next start.
+    /// Stops everything, in reverse order of its start, and waits until what was handed over is written and the database
+    /// closed; what is unfinished goes on at the next start.
     pub async fn stop(self) -> End {
-        self.tree.stop().await
+        // The machine's own clock: a manual one may stand still, and the process has to come to its end.
+        let clock = Clock::real();
+        if clock.timeout(FLUSH_WITHIN, self.quiet_down()).await.is_err() {
+            warn!("not all that was counted could be written before the stop");
+        }
+        let end = self.tree.stop().await;
+        if clock.timeout(CLOSE_WITHIN, self.turn.is_over()).await.is_err() {
+            warn!("the store's writing thread did not end in time");
+        }
+        end
+    }
+
+    /// Nobody works any more, and all that they reported is written: what waits for an actor goes with it.
+    async fn quiet_down(&self) {
+        for id in ["resumption", "workflows"] {
+            if let Err(error) = self.tree.root().terminate_child(id).await {
+                warn!(id, %error, "did not stop in its turn");
+            }
+        }
+        if let Err(error) = self.pen.flush().await {
+            warn!(%error, "not all that was counted could be written before the stop");
+        }
     }
 }
 
@@ -308,12 +377,24 @@ impl Doors {
     /// # Errors
     /// When the actor that renders them does not answer in time.
     pub async fn metrics(&self) -> Result<String, AskError> {
-        self.metrics.ask(GetText { tree: (self.view)() }, SCRAPE_WITHIN).await
+        let now = GetText {
+            store_bytes: self.scale.read().await,
+            tree: (self.view)(),
+            routes: self.routes.load_full(),
+            stuck_threads: *self.stuck.borrow(),
+        };
+        self.metrics.ask(now, SCRAPE_WITHIN).await
     }
 }
 
 pub(crate) fn family(id: &str, children: Vec<ChildSpec>) -> SupervisorSpec {
     SupervisorSpec { limit: PATIENT, children, ..SupervisorSpec::new(id) }
+}
+
+/// Children that come by request, each restarted by a count of its own.
+fn dynamic(id: &str, max_children: usize) -> SupervisorSpec {
+    let limit = Limit::PerChild(Intensity::default());
+    SupervisorSpec { strategy: Strategy::Dynamic, limit, max_children, ..SupervisorSpec::new(id) }
 }
 
 /// A number from 0 to 1; without randomness callers come back all at once, which is worse and still right.

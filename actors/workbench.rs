@@ -15,7 +15,7 @@ use workspace::{Interrupting, Journal, Operation, Overlay, RealDisk, Workspace};
 
 use crate::catalogue::Templates;
 use crate::feed::Pulses;
-use crate::metrics::Finished;
+use crate::metrics::{Finished, Restarts};
 
 /// How long to wait for a working copy before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -72,6 +72,8 @@ pub struct Parts {
     pub pulses: Pulses,
     /// Counts workflows that end.
     pub finished: Finished,
+    /// Counts who is started again.
+    pub restarts: Restarts,
     /// Where workflows may work.
     pub roots: workspace::Roots,
     /// Working copies.

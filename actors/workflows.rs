@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use access::Requester;
 use supervision::{
     AutoShutdown, ChildError, Handle, Intensity, Limit, Mailbox, Registry, Restart, Strategy, SupervisorSpec,
 };
@@ -49,6 +50,8 @@ pub struct Order {
     pub check: Vec<String>,
     /// The limits of the run.
     pub settings: Settings,
+    /// Who asks for it with a key; its models are the only ones that are asked.
+    pub requester: Option<Requester>,
 }
 
 /// Why a workflow does not do what was asked.
@@ -104,6 +107,7 @@ impl Workflows {
             root: root.clone(),
             check: order.check,
             settings: order.settings,
+            requester: order.requester.map(Box::new),
         };
         // Refused before a row of it exists.
         workflow::decide(&workflow::State::default(), start.clone())?;
@@ -189,6 +193,7 @@ impl Workflows {
             readers: self.readers.clone(),
             workbench: self.workbench.clone(),
         };
+        let restarts = self.workbench.parts().restarts.clone();
         let (instance, mailbox) = Instance::child(record, &self.clock);
         let spec = SupervisorSpec {
             id: id.to_string(),
@@ -196,10 +201,10 @@ impl Workflows {
             limit: Limit::PerChild(INTENSITY),
             auto_shutdown: AutoShutdown::AnySignificant,
             max_children: MAX_CREW,
-            children: vec![instance],
+            children: vec![restarts.watch(instance)],
         };
         let (child, _) = spec.into_child();
-        self.supervisor.start_child(child.restart(Restart::Transient)).await?;
+        self.supervisor.start_child(restarts.watch(child.restart(Restart::Transient))).await?;
         Ok(mailbox)
     }
 

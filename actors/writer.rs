@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::error;
 
 use crate::feed::{Feed, Grown};
+use crate::metrics::Storage;
 
 /// Writes that wait for the thread, beside those that wait in the mailbox.
 const INBOX: usize = 1024;
@@ -49,6 +50,10 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Pen(Mailbox<Writer>);
 
+/// Held by the thread that has the database open: who has it knows that no such thread is there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turn(Arc<Mutex<()>>);
+
 // === Writer ===
 
 impl Writer {
@@ -56,36 +61,41 @@ impl Writer {
     pub(crate) fn child(
         database: store::Database,
         feed: Mailbox<Feed>,
+        storage: &Storage,
         clock: &clock::Clock,
-    ) -> (ChildSpec, Pen) {
+    ) -> (ChildSpec, Pen, Turn) {
         let spec = ActorSpec {
             id: "writer".to_owned(),
             capacity: 1024,
             while_down: WhileDown::Keep,
             clock: clock.clone(),
         };
-        // Held by the thread that has the database open: the next generation waits for it.
-        let turn = Arc::new(Mutex::new(()));
+        let turn = Turn::default();
+        let (held, storage) = (turn.clone(), storage.clone());
         let (child, mailbox) = actor(spec, move |start: Start<Self>| {
-            Self::open(database.clone(), feed.clone(), turn.clone(), start.life)
+            Self::open(database.clone(), feed.clone(), storage.clone(), held.clone(), start.life)
         });
-        (child, Pen(mailbox))
+        (child, Pen(mailbox), turn)
     }
 
     async fn open(
         database: store::Database,
         feed: Mailbox<Feed>,
-        turn: Arc<Mutex<()>>,
+        storage: Storage,
+        turn: Turn,
         life: Life,
     ) -> Result<Self, NotStarted> {
-        let turn = turn.lock_owned().await;
+        // The next generation waits for the thread of the one before it.
+        let turn = turn.0.lock_owned().await;
         let (inbox, waiting) = mpsc::channel(INBOX);
         let (ready, opened) = oneshot::channel();
         let (done, ended) = oneshot::channel();
+        storage.opened(&inbox);
+        let watcher = storage.watcher(life.clock().clone());
         let spawned = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let _turn = turn;
             let writer = match store::Writer::open(&database) {
-                Ok(writer) => writer,
+                Ok(writer) => writer.watched(watcher),
                 // The factory that waits for it turns it into a failed start.
                 Err(error) => return drop(ready.send(Err(Failure::new(error)))),
             };
@@ -142,6 +152,13 @@ fn announce(feed: &Mailbox<Feed>, committed: &[store::Committed]) {
     }
 }
 
+impl Turn {
+    /// Waits until no thread has the database open any more; only sensible once the actor has ended for good.
+    pub(crate) async fn is_over(&self) {
+        drop(self.0.lock().await);
+    }
+}
+
 // === Pen ===
 
 impl Pen {
@@ -150,6 +167,11 @@ impl Pen {
         let (reply, answer) = oneshot::channel();
         self.0.ask(Persist(build(reply)), WITHIN).await?;
         Ok(answer.await.map_err(|_| Error::Unknown)??)
+    }
+
+    /// Waits until all that was handed over before is durable or refused.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.write(|reply| store::Write::Flush { reply }).await
     }
 
     /// Hands usage over to be written; what cannot be taken is logged as lost.

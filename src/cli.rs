@@ -1,7 +1,8 @@
 //! The command line: what can be asked for, and with which exit code it ends.
 //!
-//! Exit codes: 0 done; 1 failed, aborted or in need of attention; 2 refused before anything was started (usage,
-//! configuration, no provider, no server); 3 detached while the work goes on; 130 interrupted.
+//! Exit codes: 0 done, and of a server: stopped in order; 1 failed, aborted or in need of attention; 2 refused before
+//! anything was started (usage, configuration, no provider, no server); 3 detached while the work goes on; 4 the address is
+//! taken; 5 the database cannot be reached or used; 6 the server gave up by itself; 7 stopped in a hurry; 130 interrupted.
 
 mod breaker;
 mod costs;
@@ -19,6 +20,7 @@ mod run;
 mod screen;
 mod serve;
 mod settings;
+mod standing;
 mod story;
 mod tree;
 mod watching;
@@ -28,10 +30,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use actors::tree as house;
 use clap::{Args, Parser, Subcommand};
 use units::{DeploymentId, ProviderId, WorkflowId};
 
 use crate::config::Flags;
+use crate::server;
 use screen::Screen;
 
 /// Runs many AI models on coding work: plans, edits in working copies, tests, reviews, commits or undoes.
@@ -39,7 +43,9 @@ use screen::Screen;
 #[command(name = "impresario", version, about, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done; 1 failed, aborted or in need of attention; 2 refused before anything \
-                        was started; 3 detached, the work goes on; 130 interrupted."
+                        was started; 3 detached, the work goes on; 4 the address to listen on is taken; \
+                        5 the database cannot be reached or used; 6 the server gave up by itself; 7 stopped in a \
+                        hurry; 130 interrupted."
 )]
 struct Arguments {
     #[command(flatten)]
@@ -126,6 +132,9 @@ enum Command {
     Config(settings::Order),
 }
 
+/// As shells say of what a Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -133,6 +142,10 @@ enum End {
     Failed,
     Refused,
     Detached,
+    Taken,
+    Database,
+    GaveUp,
+    Hurried,
     Interrupted,
 }
 
@@ -153,7 +166,7 @@ pub fn main() -> ExitCode {
     screen.clear();
     let end = outcome.unwrap_or_else(|error| {
         complain(&error);
-        if error.is::<Refused>() { End::Refused } else { End::Failed }
+        error.downcast_ref().map_or(End::Failed, |Refused(error)| End::of_refusal(error))
     });
     end.into()
 }
@@ -171,7 +184,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
-        Command::Config(order) => settings::look(flags, order),
+        Command::Config(order) => settings::look(screen, flags, order).await,
     }
 }
 
@@ -254,6 +267,15 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 impl End {
+    /// The end that what kept everything from being started stands for.
+    fn of_refusal(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<server::Error>() {
+            Some(server::Error::Listen { .. }) => Self::Taken,
+            Some(server::Error::Tree(house::Error::Store(_)) | server::Error::Resume(_)) => Self::Database,
+            Some(_) | None => Self::Refused,
+        }
+    }
+
     /// The end that a workflow's status stands for.
     fn of(status: &str) -> Self {
         if matches!(status, "done" | "planned") { Self::Done } else { Self::Failed }
@@ -267,7 +289,11 @@ impl From<End> for ExitCode {
             End::Failed => 1,
             End::Refused => 2,
             End::Detached => 3,
-            End::Interrupted => 130,
+            End::Taken => 4,
+            End::Database => 5,
+            End::GaveUp => 6,
+            End::Hurried => 7,
+            End::Interrupted => INTERRUPTED,
         })
     }
 }

@@ -20,6 +20,7 @@ use crate::http::views::{
     Abort, Act, Acted, At, Breaker, BreakerOrder, BreakerSet, Control, DeploymentView, ErrorBody, Health,
     NewWorkflow, Numbered, Providers, ServerEvent, Started, WorkflowLine, WorkflowList, WorkflowView,
 };
+use crate::reload::Standing;
 use frames::{Frame, Frames};
 
 /// The most bytes of one answer that is no stream.
@@ -181,6 +182,14 @@ impl Client {
     /// As for [`Client::start`].
     pub async fn tree(&self) -> Result<Value, Error> {
         self.get("/admin/tree").await
+    }
+
+    /// Which configuration is in force, and what was wrong with the last one that was refused.
+    ///
+    /// # Errors
+    /// As for [`Client::start`].
+    pub async fn configuration(&self) -> Result<Standing, Error> {
+        self.get("/admin/config").await
     }
 
     /// Does something to whoever has the place `path` in the tree.

@@ -19,6 +19,8 @@ mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
+mod secret_source;
+mod service_manager;
 pub mod settings;
 mod state_folder;
 mod store_url;
@@ -27,12 +29,14 @@ mod strategy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use actors::herald::Manager;
 use units::ProviderId;
 
 pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
 pub use checking::Checked;
 pub use environment::Environment;
 pub use error::{Defect, Error};
+pub use secret_source::Fault;
 pub use settings::Settings;
 pub use state_folder::{Lock, MAX_SOCKET_PATH_BYTES, StateFolder};
 
@@ -63,12 +67,26 @@ pub struct Loaded {
     pub state: StateFolder,
     /// The configuration file that was looked for; it need not be there.
     pub file: Option<PathBuf>,
-    /// Where everything is stored.
+    /// Where everything is stored; without its password where a command says that: [`Loaded::unlocked_database`].
     pub database: store::Database,
     /// The environment as it was when this was loaded.
     pub environment: Environment,
+    /// Who is told how the server does; [`Loaded::under_the_manager`] finds it.
+    pub manager: Option<Manager>,
     accounts: Vec<Account>,
+    /// The command that says the store's password.
+    password_command: Option<Vec<String>>,
     fail_point: Option<FailPoint>,
+}
+
+impl Loaded {
+    /// The same for a server that tells the service manager which started it, if one did.
+    ///
+    /// # Errors
+    /// When the variables that it left cannot be read.
+    pub fn under_the_manager(self) -> Result<Self, Error> {
+        Ok(Self { manager: service_manager::find(&self.environment, std::process::id())?, ..self })
+    }
 }
 
 /// Reads everything that configures this process. Calls nobody and writes nothing.
@@ -87,15 +105,41 @@ pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Erro
     let layers::Effective { settings, file, .. } = layers::read(flags, &environment)?;
     checking::ports(&settings).map_or(Ok(()), Err)?;
     let state = StateFolder::find(flags.state_dir.as_deref(), &environment)?;
+    let (database, password_command) = assembly::database(&settings.store, &state, &environment)?;
     Ok(Loaded {
-        database: assembly::database(&settings.store, &state, &environment)?,
+        database,
+        password_command,
         state,
         accounts: accounts::read(&settings.providers, &environment)?,
         fail_point: assembly::fail_point(&environment)?,
+        manager: None,
         settings,
         file,
         environment,
     })
+}
+
+/// The folder for the server's state; no other part of the configuration is looked at.
+///
+/// # Errors
+/// When nothing says where it is.
+pub fn state_folder(flags: &Flags) -> Result<StateFolder, Error> {
+    StateFolder::find(flags.state_dir.as_deref(), &surroundings())
+}
+
+impl Loaded {
+    /// Where everything is stored, with the password, whoever says it.
+    ///
+    /// # Errors
+    /// When the command of `store.password` does not say it.
+    pub async fn unlocked_database(&self, clock: &clock::Clock) -> Result<store::Database, Error> {
+        let Some(command) = &self.password_command else { return Ok(self.database.clone()) };
+        let password = secret_source::ask(command, "store.password", &self.environment, clock).await?;
+        Ok(match &self.database {
+            store::Database::Postgres(url) => store::Database::Postgres(url.clone().with_password(&password)),
+            store::Database::Sqlite(path) => store::Database::Sqlite(path.clone()),
+        })
+    }
 }
 
 /// The effective settings as YAML that can be saved as a configuration file, each with where it comes from.

@@ -4,8 +4,10 @@
 
 mod admin;
 mod administration;
+mod configuration;
 mod door;
 mod following;
+mod meter;
 mod projection;
 mod refusal;
 mod sse;
@@ -19,9 +21,11 @@ use actix_web::{HttpRequest, Resource, Route};
 use clock::Clock;
 use tokio::sync::{Semaphore, watch};
 
+use crate::reload::Standing;
 use crate::ws;
 pub(crate) use door::{is_loopback, on_connect, pass};
 pub(crate) use following::{Following, Shown, event_json};
+pub(crate) use meter::{Meter, count};
 pub(crate) use refusal::Refusal;
 
 /// The most bytes of a request's body.
@@ -40,6 +44,8 @@ pub(crate) struct Desk {
     pub(crate) streams: Arc<Semaphore>,
     /// Becomes true when the server stops: streams end.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Which configuration is in force.
+    pub(crate) configuration: watch::Receiver<Standing>,
 }
 
 /// All routes. On TCP only those that read are served; `door` sees to that.
@@ -49,6 +55,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .app_data(web::QueryConfig::default().error_handler(refusal::of_query))
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
         .service(at("/healthz", [get().to(admin::health)]))
+        .service(at("/admin/config", [get().to(configuration::standing)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
         .service(at("/admin/tree/kill", [post().to(administration::kill)]))
         .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))

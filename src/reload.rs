@@ -8,9 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use actors::herald::News;
 use clock::Clock;
+use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
+use units::UnixMillis;
 
 use crate::config::{self, Environment, Flags, Loaded, Settings};
 use crate::server::Server;
@@ -50,6 +53,42 @@ impl Stamp {
         let found = path.metadata().ok()?;
         let modified = (found.mtime(), found.mtime_nsec());
         Some(Self { device: found.dev(), inode: found.ino(), bytes: found.len(), modified })
+    }
+}
+
+/// The configuration of a running server as it stands; over HTTP too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The number of the one in force; the one of the start is 1.
+    pub revision: i64,
+    /// Since when it is in force.
+    pub since: UnixMillis,
+    /// The last one that was not put in force.
+    pub refused: Option<Refused>,
+    /// The settings that differ from those in force and wait for a restart.
+    pub waiting: Vec<String>,
+}
+
+/// A configuration that was not put in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// When it was read.
+    pub at: UnixMillis,
+    /// The number of the one that stayed in force.
+    pub kept: i64,
+    /// Everything that was wrong with it.
+    pub faults: Vec<String>,
+}
+
+impl Standing {
+    /// That of a server that starts.
+    pub(crate) fn first(now: UnixMillis) -> Self {
+        Self { revision: 1, since: now, refused: None, waiting: Vec::new() }
+    }
+
+    /// Whether the newest configuration is not the one in force.
+    pub fn is_refused(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.kept == self.revision)
     }
 }
 
@@ -101,6 +140,8 @@ impl Reloads {
     /// Reads and checks everything anew, and puts it in force; where anything is wrong, the last good one stays.
     pub async fn carry_out(&mut self, server: &Server) {
         (self.read, self.changing) = (self.stamp(), None);
+        let announcer = &server.doors().announcer;
+        announcer.tell(News::Reloading);
         match self.load(server).await {
             Ok((loaded, revision)) => {
                 info!(revision, "a new configuration is in force");
@@ -109,10 +150,21 @@ impl Reloads {
                     let settings = waiting.join(", ");
                     warn!(settings, "these settings differ from those in force and wait for a restart");
                 }
+                let since = self.clock.wall();
+                server.configuration().send_modify(|standing| {
+                    (standing.revision, standing.since, standing.waiting) = (revision, since, waiting);
+                });
+                announcer.tell(News::Ready { status: format!("configuration {revision} is in force") });
             }
             Err(faults) => {
-                let faults = faults.join("; ");
-                error!(faults, "the configuration is not reloaded: the last good one stays in force");
+                let told = faults.join("; ");
+                error!(faults = told, "the configuration is not reloaded: the last good one stays in force");
+                let at = self.clock.wall();
+                server.configuration().send_modify(|standing| {
+                    standing.refused = Some(Refused { at, kept: standing.revision, faults });
+                });
+                let status = "a new configuration was refused: the last good one stays in force";
+                announcer.tell(News::Ready { status: status.to_owned() });
             }
         }
     }

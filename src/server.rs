@@ -3,6 +3,8 @@
 //! Two listeners serve one table of routes: TCP on loopback, which only reads, and a Unix socket in the state folder,
 //! which belongs to the server's user and serves everything.
 
+mod drain;
+
 use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,6 +18,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use actors::herald::News;
 use actors::tree::{self, Doors, House};
 use clock::Clock;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
@@ -26,9 +29,9 @@ use workflow::Mode;
 
 use crate::config::{self, Loaded};
 use crate::http::{self, Desk, MAX_STREAMS};
+use crate::reload::Standing;
+pub use drain::{Hurry, Stopped};
 
-/// How long what is being answered may take when the server stops, in seconds.
-const STOPPING_WITHIN_S: u64 = 5;
 /// How long a client may take for the head of its request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -41,12 +44,15 @@ pub struct Server {
     web: Mutex<Fuse<actix_web::dev::Server>>,
     handle: ServerHandle,
     stopping: watch::Sender<bool>,
+    configuration: watch::Sender<Standing>,
     house: House,
     clock: Clock,
     launcher: PathBuf,
     addresses: Addresses,
-    _socket: SocketFile,
-    _lock: config::Lock,
+    streams: Arc<Semaphore>,
+    drain: Duration,
+    socket: SocketFile,
+    lock: config::Lock,
 }
 
 /// Where a server can be reached.
@@ -150,13 +156,16 @@ impl Server {
 
         let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
         let (stopping, stops) = watch::channel(false);
+        let (configuration, standing) = watch::channel(Standing::first(clock.wall()));
         let desk = Desk {
             doors: house.doors().clone(),
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: stops,
+            configuration: standing,
         };
+        let (streams, drain) = (desk.streams.clone(), loaded.settings.server.drain());
         let workers = usize::try_from(loaded.settings.server.workers.get()).expect("its bound is far below");
         // Before anybody is served, so that nobody meets a workflow that has not come back yet; who connects waits.
         let resumed = match house.doors().workflows.resume().await {
@@ -166,7 +175,7 @@ impl Server {
                 return Err(Error::Resume(error));
             }
         };
-        let (handle, web) = match open_doors(desk, tcp, unix, workers) {
+        let (handle, web) = match open_doors(desk, tcp, unix, workers, drain) {
             Ok(open) => open,
             Err(error) => {
                 house.stop().await;
@@ -175,16 +184,20 @@ impl Server {
         };
         let Addresses { tcp, socket: path } = &addresses;
         info!(%tcp, socket = %path.display(), resumed, "serves");
+        house.doors().announcer.tell(News::Ready { status: format!("serving on {tcp}") });
         Ok(Self {
             web: Mutex::new(web),
             handle,
             stopping,
+            configuration,
             house,
             clock,
             launcher,
             addresses,
-            _socket: socket,
-            _lock: lock,
+            streams,
+            drain,
+            socket,
+            lock,
         })
     }
 
@@ -218,6 +231,11 @@ impl Server {
         self.house.is_whole()
     }
 
+    /// Where it is told which configuration is in force.
+    pub(crate) fn configuration(&self) -> &watch::Sender<Standing> {
+        &self.configuration
+    }
+
     /// Counts a configuration that was too wrong to be followed.
     pub fn refused(&self) {
         self.house.refused();
@@ -234,21 +252,6 @@ impl Server {
             result = doors => Ended::Doors(result),
         }
     }
-
-    /// Takes no more requests, ends the streams, answers what is being answered, and stops the tree. What is
-    /// unfinished goes on at the next start.
-    pub async fn stop(self) -> End {
-        self.stopping.send_replace(true);
-        let mut web = self.web.into_inner();
-        if !web.is_terminated() {
-            let (_, ended) = tokio::join!(self.handle.stop(true), &mut web);
-            if let Err(error) = ended {
-                tracing::warn!(%error, "the doors did not close well");
-            }
-        }
-        drop(web);
-        self.house.stop().await
-    }
 }
 
 fn open_doors(
@@ -256,9 +259,16 @@ fn open_doors(
     tcp: TcpListener,
     unix: UnixListener,
     workers: usize,
+    drain: Duration,
 ) -> io::Result<(ServerHandle, Fuse<actix_web::dev::Server>)> {
+    let meter = http::Meter::new(&desk);
     let factory = move || {
-        App::new().app_data(Data::new(desk.clone())).wrap(from_fn(http::pass)).configure(http::routes)
+        App::new()
+            .app_data(Data::new(desk.clone()))
+            .wrap(from_fn(http::pass))
+            // The outermost: who is refused is counted too.
+            .wrap(from_fn(http::count))
+            .configure(http::routes)
     };
     let server = HttpServer::new(factory)
         .workers(workers)
@@ -267,9 +277,13 @@ fn open_doors(
         .keep_alive(KEEP_ALIVE)
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
-        .shutdown_timeout(STOPPING_WITHIN_S)
+        // Never before the drain itself gives up.
+        .shutdown_timeout(drain.saturating_add(drain::PARTING_WITHIN * 2).as_secs())
         .disable_signals()
-        .on_connect(http::on_connect)
+        .on_connect(move |connection, extensions| {
+            http::on_connect(connection, extensions);
+            meter.connected(connection, extensions);
+        })
         .listen(tcp)?
         .listen_uds(unix)?;
     let server = server.run();

@@ -45,6 +45,8 @@ struct Called {
 }
 
 impl Report for Called {
+    fn concluded(&self, _: gateway::Concluded) {}
+
     fn report(&self, outcome: Outcome) {
         self.outcomes.lock().unwrap().push(outcome.deployment.to_string());
     }
@@ -121,7 +123,13 @@ impl Stage {
         self.called.outcomes.lock().unwrap().clear();
         let turns = vec![Turn::user(prompt)];
         let request = chat::Request { turns, max_output: TokenCount(100), ..chat::Request::default() };
-        let call = Call { role: "planner", request: &request, within: Duration::from_secs(600) };
+        let call = Call {
+            role: "planner",
+            operation: gateway::Operation::Plan,
+            models: access::Models::ALL,
+            request: &request,
+            within: Duration::from_secs(600),
+        };
         let answer = Clock::real().timeout(WITHIN, self.gateway.call(call, &mut |_| {})).await;
         answer.expect("no call waits").expect("the spare answers");
         self.called.outcomes.lock().unwrap().clone()

@@ -35,5 +35,5 @@ pub use registry::Registry;
 pub use supervisor::{
     AutoShutdown, Birth, ChildError, ChildInfo, Counts, Handle, Limit, Strategy, SupervisorSpec, Tree,
 };
-pub use threads::{Heartbeat, Pool};
+pub use threads::{Heartbeat, Pool, RollCall};
 pub use view::{Kind, Node, State};

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use actix_rt::{Arbiter, ArbiterHandle};
 use clock::Clock;
-use tokio::sync::watch;
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::{oneshot, watch};
 use tracing::error;
 
 /// A thread that is late with its answer gets this much more of the machine's own time: after the process was halted,
@@ -49,6 +50,13 @@ pub(crate) struct Seat {
     stuck: AtomicBool,
     /// Somebody there did not let himself be killed: nobody waits for that thread.
     mistrusted: AtomicBool,
+}
+
+/// Asks all threads of a tree, and the one it was started on, whether they get on. Cloning is cheap.
+#[derive(Clone)]
+pub struct RollCall {
+    home: Option<ArbiterHandle>,
+    seating: Seating,
 }
 
 /// Where a tree's tasks can be put; cheap to clone.
@@ -167,6 +175,51 @@ impl Seating {
     }
 }
 
+// === RollCall ===
+
+impl RollCall {
+    /// Waits until each of them has answered once from now on. Those that were left behind are not asked, and one that is
+    /// left behind meanwhile is waited for no longer; where the supervisors' own is stuck, this never ends.
+    pub async fn all_answer(&self) {
+        let mut alarm = self.seating.alarm();
+        loop {
+            alarm.borrow_and_update();
+            let changed = std::pin::pin!(alarm.changed());
+            let answers = std::pin::pin!(join_all(self.ask()));
+            match select(answers, changed).await {
+                Either::Left((answers, _)) if answers.iter().all(Result::is_ok) => return,
+                // One of them has ended: so has the tree.
+                Either::Left(_) | Either::Right((Err(_), _)) => std::future::pending().await,
+                Either::Right((Ok(()), _)) => {}
+            }
+        }
+    }
+
+    fn ask(&self) -> Vec<oneshot::Receiver<()>> {
+        let seats = std::iter::once(self.seating.supervisors.clone());
+        // The supervisors' is asked even when it is stuck: without it nothing is well.
+        let actors = lock(&self.seating.actors).clone();
+        let handles = seats.chain(actors).map(|seat| seat.handle.clone());
+        handles
+            .chain(self.home.clone())
+            .map(|handle| {
+                let (answer, answered) = oneshot::channel();
+                handle.spawn_fn(move || {
+                    // Who asked may have stopped waiting.
+                    let _ = answer.send(());
+                });
+                answered
+            })
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for RollCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RollCall")
+    }
+}
+
 // === Threads ===
 
 impl Threads {
@@ -198,6 +251,10 @@ impl Threads {
 
     pub(crate) fn seating(&self) -> &Seating {
         &self.seating
+    }
+
+    pub(crate) fn roll_call(&self) -> RollCall {
+        RollCall { home: Arbiter::try_current(), seating: self.seating.clone() }
     }
 
     /// How many threads were left behind.

@@ -49,7 +49,8 @@ fn line(workflow: &WorkflowLine, now: UnixMillis) -> String {
     format!("{}  {:<15}  {age:>8}  {short}{more}", workflow.id, workflow.status)
 }
 
-fn age(millis: i64) -> String {
+/// A span of time for people.
+pub(super) fn age(millis: i64) -> String {
     let seconds = millis.max(0) / 1_000;
     match seconds {
         0..60 => format!("{seconds} s"),

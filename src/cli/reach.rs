@@ -96,7 +96,7 @@ impl Reach {
         }
         let missing =
             || refuse(anyhow::anyhow!("no server runs, and there is no workflow {id} in this state folder"));
-        let database = loaded.database.clone();
+        let database = loaded.unlocked_database(&clock::Clock::real()).await.map_err(refuse)?;
         if matches!(&database, store::Database::Sqlite(file) if !file.exists()) {
             return Err(missing());
         }

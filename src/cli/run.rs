@@ -150,7 +150,14 @@ async fn finish(
         Ok(end) => Ok(reach.close(interrupts, end).await),
         Err(error) => match reach.close(interrupts, End::Failed).await {
             End::Interrupted => Ok(End::Interrupted),
-            End::Done | End::Failed | End::Refused | End::Detached => Err(error),
+            End::Done
+            | End::Failed
+            | End::Refused
+            | End::Detached
+            | End::Taken
+            | End::Database
+            | End::GaveUp
+            | End::Hurried => Err(error),
         },
     }
 }

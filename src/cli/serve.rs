@@ -1,21 +1,22 @@
 //! `serve`: the server in the foreground.
 
 use clock::Clock;
+use tracing::warn;
 
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 use super::story::{Line, Mark};
-use super::{End, logging, refuse};
-use crate::config::{self, Flags};
+use super::{End, INTERRUPTED, logging, refuse};
+use crate::config::{self, Flags, Loaded};
 use crate::reload::Reloads;
-use crate::server::{Addresses, Server};
+use crate::server::{Addresses, Hurry, Server, Stopped};
 
 /// Runs a server until it is told to stop, or gives up; a new configuration is put in force meanwhile.
 ///
 /// # Errors
 /// When it cannot be started.
 pub(crate) async fn serve(screen: &Screen, flags: &Flags) -> anyhow::Result<End> {
-    let loaded = config::load(flags).map_err(refuse)?;
+    let loaded = config::load(flags).and_then(Loaded::under_the_manager).map_err(refuse)?;
     logging::start(&loaded.settings.log, logging::TALKATIVE, screen.progress());
     let mut interrupts = Interrupts::listen()?;
     let mut reloads = Reloads::listen(flags, &loaded, Clock::real())?;
@@ -42,10 +43,27 @@ pub(crate) async fn serve(screen: &Screen, flags: &Flags) -> anyhow::Result<End>
     if let Some(end) = &gave_up {
         screen.line(&Line::new(Mark::Attention, format!("the server gave up: {end:?}; its log says why")))?;
     }
-    match (interrupts.unless(server.stop()).await, gave_up) {
-        (None, _) => Ok(End::Interrupted),
-        (Some(_), Some(_)) => Ok(End::Failed),
-        (Some(_), None) => Ok(End::Done),
+    let stopped = stop(server, &mut interrupts).await;
+    Ok(match (stopped, gave_up) {
+        (_, Some(_)) => End::GaveUp,
+        (Stopped { hurried: true, .. }, None) => End::Hurried,
+        (Stopped { hurried: false, .. }, None) => End::Done,
+    })
+}
+
+/// Drains; another signal hurries, and one more ends the process where it stands.
+async fn stop(server: Server, interrupts: &mut Interrupts) -> Stopped {
+    let (hurry, hurried) = Hurry::new();
+    let mut stopping = std::pin::pin!(server.drain(hurried));
+    if let Some(stopped) = interrupts.unless(&mut stopping).await {
+        return stopped;
+    }
+    warn!("asked to stop once more: what is under way is cut");
+    hurry.send_replace(true);
+    match interrupts.unless(&mut stopping).await {
+        Some(stopped) => stopped,
+        // Whatever holds the stop up would hold up every way out but this one.
+        None => std::process::exit(INTERRUPTED.into()),
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{End, printable, refuse};
+use super::screen::Screen;
+use super::{End, printable, refuse, standing};
 use crate::config::{self, Checked, Flags};
 
 /// What to do with the configuration.
@@ -18,6 +19,8 @@ pub(crate) enum Order {
         #[arg(long, value_enum, default_value_t = Format::Yaml)]
         format: Format,
     },
+    /// Show which configuration the running server has in force, why the last reload failed, and what waits for a restart.
+    Status,
     /// Check the configuration and tell everything that is wrong with it; exit code 0 when nothing is, else 2.
     Check {
         /// The configuration file, in place of the usual one.
@@ -38,8 +41,9 @@ pub(crate) enum Format {
 ///
 /// # Errors
 /// When it cannot be printed.
-pub(crate) fn look(flags: Flags, order: Order) -> anyhow::Result<End> {
+pub(crate) async fn look(screen: &Screen, flags: Flags, order: Order) -> anyhow::Result<End> {
     match order {
+        Order::Status => standing::show(screen, &flags).await,
         Order::Print { format } => {
             let values = match format {
                 Format::Yaml => config::print(&flags),

@@ -95,7 +95,9 @@ impl Story {
     /// What a stored event tells.
     pub(crate) fn event(&mut self, event: &Event) -> Vec<Told> {
         match event {
-            Event::Started { goal, root, check, settings: _ } => vec![Told::Line(started(goal, root, check))],
+            Event::Started { goal, root, check, settings: _, requester: _ } => {
+                vec![Told::Line(started(goal, root, check))]
+            }
             Event::CallAnswered { .. } => Vec::new(),
             Event::Planned { attempt, plan } => {
                 self.tasks = plan.tasks.iter().map(|task| (task.id.clone(), task.title.clone())).collect();

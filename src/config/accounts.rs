@@ -1,27 +1,23 @@
 //! Providers as they are configured, with their keys: each entry is checked and made ready to be called.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
+use clock::Clock;
+use futures_util::future::join_all;
 use pricing::Price;
 use routing::{Readiness, Source};
 use scripted::Script;
-use secrets::Secret;
 use units::{ModelName, ProviderId};
 use upstream::{Dialect, Endpoint, HttpEndpoint};
 
 use super::environment::Environment;
+use super::secret_source::{self, Found};
 use super::settings::{BaseUrl, KeyPlace, Kind, Provider, Providers};
-use super::{Defect, Error, layers, state_folder};
+use super::{Defect, Error, layers};
 
 /// The most providers: each is a branch of the tree.
 const MAX_PROVIDERS: usize = 64;
-/// The longest key, in bytes.
-const MAX_KEY_BYTES: u64 = 16 * 1024;
-const KEY_FILE_MODE: u32 = 0o600;
 
 /// A provider that could be called, were its key there and did its server run.
 #[derive(Clone, Debug)]
@@ -29,6 +25,8 @@ pub(super) struct Account {
     pub(super) id: ProviderId,
     pub(super) source: Source,
     pub(super) endpoint: Endpoint,
+    /// The command that says its key; until it was asked, the endpoint has none.
+    pub(super) key_command: Option<Vec<String>>,
     pub(super) readiness: Readiness,
     /// None when the server on this machine is to be asked for them.
     pub(super) models: Option<Vec<(ModelName, Option<Price>)>>,
@@ -46,6 +44,27 @@ pub(super) fn read_each(providers: &Providers, environment: &Environment) -> Vec
         return vec![Err(Error::TooMany { what: "providers", found, most: MAX_PROVIDERS })];
     }
     providers.iter().map(|(id, provider)| Entry { id, provider }.read(environment)).collect()
+}
+
+/// The accounts with the keys that commands say, all asked at the same time.
+pub(super) async fn unlocked(
+    accounts: &[Account],
+    environment: &Environment,
+    clock: &Clock,
+) -> Result<Vec<Account>, Error> {
+    let unlock = async |account: &Account| {
+        let mut account = account.clone();
+        if let (Some(command), Endpoint::Http(endpoint)) = (&account.key_command, &mut account.endpoint) {
+            let setting = setting(&account.id);
+            endpoint.key = Some(secret_source::ask(command, &setting, environment, clock).await?);
+        }
+        Ok(account)
+    };
+    join_all(accounts.iter().map(unlock)).await.into_iter().collect()
+}
+
+fn setting(id: &ProviderId) -> String {
+    format!("providers.{id}.api_key")
 }
 
 struct Entry<'a> {
@@ -94,6 +113,7 @@ impl Entry<'_> {
             readiness: Readiness::Ready,
             models: Some(self.played_by(&script)?),
             endpoint: Endpoint::Scripted(Arc::new(script)),
+            key_command: None,
         })
     }
 
@@ -128,50 +148,26 @@ impl Entry<'_> {
         if models.is_empty() && !is_asked {
             return Err(self.defect(Defect::NoModels));
         }
-        let key = api_key.as_ref().map(|place| self.key(place, environment)).transpose()?;
-        let readiness = if matches!(key, Some(None)) { Readiness::NoKey } else { Readiness::Ready };
+        let found = api_key.as_ref().map(|place| self.key(place, environment)).transpose()?;
+        let (readiness, key, key_command) = match found {
+            None => (Readiness::Ready, None, None),
+            Some(Found::Nowhere) => (Readiness::NoKey, None, None),
+            Some(Found::Here(key)) => (Readiness::Ready, Some(key), None),
+            Some(Found::Asked(command)) => (Readiness::Ready, None, Some(command)),
+        };
         let models = models.iter().map(|model| (model.name.clone(), model.price)).collect();
         Ok(Account {
             id: self.id.clone(),
             source: Source::Model,
-            endpoint: Endpoint::Http(HttpEndpoint {
-                dialect,
-                base_url: base_url.url().clone(),
-                key: key.flatten(),
-            }),
+            endpoint: Endpoint::Http(HttpEndpoint { dialect, base_url: base_url.url().clone(), key }),
+            key_command,
             readiness,
             models: (!is_asked).then_some(models),
         })
     }
 
-    /// The key; none when its variable is not set. A file that is named has to be there.
-    fn key(&self, place: &KeyPlace, environment: &Environment) -> Result<Option<Secret>, Error> {
-        if let Some(path) = &place.file {
-            return self.key_in(path).map(Some);
-        }
-        for name in place.env.iter().flat_map(|variables| &variables.0) {
-            if let Some(text) = environment.text(name)? {
-                let key = Secret::try_new(text).map_err(|error| self.defect(Defect::BadKey(error)))?;
-                return Ok(Some(key));
-            }
-        }
-        Ok(None)
-    }
-
-    fn key_in(&self, path: &Path) -> Result<Secret, Error> {
-        let unreadable = |source| Error::Unreadable {
-            what: format!("`providers.{}.api_key.file`", self.id),
-            path: path.to_owned(),
-            source,
-        };
-        state_folder::closed_to_others(path, KEY_FILE_MODE, unreadable)?;
-        let mut text = String::new();
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(MAX_KEY_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > MAX_KEY_BYTES {
-            return Err(self.defect(Defect::KeyTooLarge { path: path.to_owned(), most: MAX_KEY_BYTES }));
-        }
-        Secret::try_new(text).map_err(|error| self.defect(Defect::BadKey(error)))
+    fn key(&self, place: &KeyPlace, environment: &Environment) -> Result<Found, Error> {
+        secret_source::look(place, &setting(self.id), environment)
     }
 
     fn no_model_twice(&self) -> Result<(), Error> {

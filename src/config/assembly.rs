@@ -12,9 +12,10 @@ use clock::Clock;
 use routing::{Choice, MAX_CHAIN, PassedBy, Readiness, Reason, Table};
 use units::{DeploymentId, ModelName, ProviderId};
 
-use super::accounts::Account;
+use super::accounts::{self, Account};
 use super::environment::{Environment, FAIL_POINT};
 use super::local_servers::{self, Known};
+use super::secret_source::{self, Found};
 use super::settings::{Agents, Store, Wanted};
 use super::{Error, Loaded, StateFolder};
 
@@ -37,12 +38,13 @@ pub(super) struct FailPoint {
 pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Result<Blueprint, Error> {
     let settings = &loaded.settings;
     let upstream = settings.upstream.options();
-    let known = local_servers::ask(&loaded.accounts, &upstream, &clock).await?;
+    let accounts = accounts::unlocked(&loaded.accounts, &loaded.environment, &clock).await?;
+    let known = local_servers::ask(&accounts, &upstream, &clock).await?;
     let roles = roles(&settings.agents, &known)?;
     let end_before_rename =
         loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
     Ok(Blueprint {
-        database: loaded.database.clone(),
+        database: loaded.unlocked_database(&clock).await?,
         providers: known.into_iter().filter_map(|known| spec(known, &settings.agents)).collect(),
         roles,
         policy: settings.routing.policy(),
@@ -58,19 +60,29 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         },
         manners: settings.agents.manners(),
         end_before_rename,
+        manager: loaded.manager.clone(),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
         clock,
     })
 }
 
-/// The URL with its password, else the file in the state folder.
+/// The URL with its password, or with the command that says it; else the file in the state folder.
 pub(super) fn database(
     settings: &Store,
     state: &StateFolder,
     environment: &Environment,
-) -> Result<store::Database, Error> {
-    let Some(url) = &settings.url else { return Ok(store::Database::Sqlite(state.database())) };
+) -> Result<(store::Database, Option<Vec<String>>), Error> {
+    let Some(url) = &settings.url else { return Ok((store::Database::Sqlite(state.database()), None)) };
     let mut url = url.url().clone();
+    if let Some(place) = &settings.password {
+        match secret_source::look(place, "store.password", environment)? {
+            Found::Asked(command) => return Ok((store::Database::Postgres(url), Some(command))),
+            Found::Here(password) => {
+                return Ok((store::Database::Postgres(url.with_password(&password)), None));
+            }
+            Found::Nowhere => {}
+        }
+    }
     for name in &settings.password_env.0 {
         let password = environment.text(name)?.and_then(|text| secrets::Secret::try_new(text).ok());
         if let Some(password) = password {
@@ -78,7 +90,7 @@ pub(super) fn database(
             break;
         }
     }
-    Ok(store::Database::Postgres(url))
+    Ok((store::Database::Postgres(url), None))
 }
 
 /// What each role wants, or what is wrong with that in the words of the configuration.

@@ -56,6 +56,11 @@ impl Environment {
         value.to_str().map(Some).ok_or_else(|| Error::VariableNotText { name: name.to_owned() })
     }
 
+    /// All variables, for a program that is to see what this one does.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+
     /// The variables of these names that are set at all.
     pub fn only(&self, names: &[&str]) -> Vec<(OsString, OsString)> {
         let named = names.iter().filter_map(|name| self.0.get_key_value(OsStr::new(name)));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use units::{ModelName, ProviderId};
 
+use super::secret_source::Fault;
 use super::settings::Kind;
 
 /// Why the configuration cannot be used.
@@ -51,6 +52,16 @@ pub enum Error {
         /// Which.
         name: String,
     },
+    /// What a service manager left in the environment cannot be read.
+    #[error(
+        "the environment variable {variable} cannot be read: {source}; it is the service manager's: unset it where none started this server"
+    )]
+    ServiceManager {
+        /// Which.
+        variable: &'static str,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// A file that something names cannot be read.
     #[error("{what} {} cannot be read: {source}; {}", path.display(), remedy(source))]
     Unreadable {
@@ -76,6 +87,14 @@ pub enum Error {
         provider: ProviderId,
         /// What is wrong with it.
         defect: Defect,
+    },
+    /// What is where a secret should be cannot be one.
+    #[error("`{setting}`: {fault}")]
+    Secret {
+        /// The setting that says where.
+        setting: String,
+        /// What is wrong.
+        fault: Fault,
     },
     /// More than a server holds.
     #[error("{found} {what} are configured, and the most is {most}: remove some")]
@@ -206,7 +225,9 @@ pub enum Defect {
     #[error("`base_url` is missing: write where its API is, for example http://127.0.0.1:8000/v1")]
     NoUrl,
     /// The vendor's API wants a key, and nobody says where it is.
-    #[error("`api_key` is missing: write {{env: NAME}} or {{file: PATH}}, or a `base_url` that wants no key")]
+    #[error(
+        "`api_key` is missing: write {{env: NAME}}, {{file: PATH}} or {{command: [PROGRAM]}}, or a `base_url` that wants no key"
+    )]
     NoKeyPlace,
     /// A script is wanted.
     #[error("`script` is missing: write the path of its rules")]
@@ -233,16 +254,5 @@ pub enum Defect {
     NotPlayed {
         /// Which.
         model: ModelName,
-    },
-    /// The key cannot be one.
-    #[error("`api_key`: {0}")]
-    BadKey(#[from] secrets::Error),
-    /// The key's file is too large to be one.
-    #[error("`api_key.file` {} has more than {most} bytes: it must hold the key alone", path.display())]
-    KeyTooLarge {
-        /// Which file.
-        path: PathBuf,
-        /// The most bytes.
-        most: u64,
     },
 }

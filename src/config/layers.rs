@@ -221,6 +221,8 @@ struct Paths {
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<RootPaths>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<StorePaths>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<UpstreamPaths>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     providers: BTreeMap<ProviderId, ProviderPaths>,
@@ -229,6 +231,11 @@ struct Paths {
 #[derive(Serialize)]
 struct RootPaths {
     roots: Folders,
+}
+
+#[derive(Serialize)]
+struct StorePaths {
+    password: KeyPath,
 }
 
 #[derive(Serialize)]
@@ -261,6 +268,8 @@ impl Anchor<'_> {
         let roots: Vec<PathBuf> =
             settings.workspaces.roots.0.iter().map(|root| self.place(root)).collect::<Result<_, _>>()?;
         let ca_file = settings.upstream.ca_file.as_ref().map(|path| self.place(path)).transpose()?;
+        let password = settings.store.password.as_ref().and_then(|place| place.file.as_ref());
+        let password = password.map(|path| self.place(path)).transpose()?;
         let mut providers = BTreeMap::new();
         for (id, provider) in settings.providers.iter() {
             let key_file = provider.api_key.as_ref().and_then(|place| place.file.as_ref());
@@ -273,6 +282,7 @@ impl Anchor<'_> {
         }
         Ok(Paths {
             workspaces: (!roots.is_empty()).then_some(RootPaths { roots: Folders(roots) }),
+            store: password.map(|file| StorePaths { password: KeyPath { file } }),
             upstream: ca_file.map(|ca_file| UpstreamPaths { ca_file }),
             providers,
         })

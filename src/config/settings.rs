@@ -70,6 +70,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve HTTP.
     pub workers: Bounded<1, 64>,
+    /// How long what is under way may take to end when the server stops, in seconds.
+    pub drain_s: Bounded<0, 3_600>,
 }
 
 /// Where everything is stored.
@@ -78,6 +80,8 @@ pub struct Server {
 pub struct Store {
     /// PostgreSQL; none is a file in the state folder.
     pub url: Option<StoreUrl>,
+    /// Where its password is.
+    pub password: Option<KeyPlace>,
     /// The variables that may hold its password.
     pub password_env: Variables,
 }
@@ -125,7 +129,7 @@ pub struct Provider {
     /// Where its API is; vendors have a usual one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<BaseUrl>,
-    /// Where its key is.
+    /// Where its key is: a command that says it, a file, or a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<KeyPlace>,
     /// Its models in the order of preference.
@@ -290,13 +294,17 @@ pub struct Upstream {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 7300).into(), workers: Bounded::new(2) }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 7300).into(),
+            workers: Bounded::new(2),
+            drain_s: Bounded::new(30),
+        }
     }
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: None, password_env: Variables(vec!["PGPASSWORD".to_owned()]) }
+        Self { url: None, password: None, password_env: Variables(vec!["PGPASSWORD".to_owned()]) }
     }
 }
 
@@ -366,6 +374,13 @@ impl Default for Upstream {
             between_bytes_s: Bounded::new(60),
             ca_file: None,
         }
+    }
+}
+
+impl Server {
+    /// How long what is under way may take to end when the server stops.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s.get())
     }
 }
 

@@ -237,7 +237,7 @@ fn a_key_in_the_wrong_place_is_refused_without_being_shown() {
     let error = Home::new().variable("IMPRESARIO_PROVIDERS__A__API_KEY", KEY).load(&Flags::default());
     let error = error.unwrap_err();
     assert!(!format!("{error} {error:?}").contains(KEY), "{error:?}");
-    assert!(error.to_string().contains("{env: NAME} or {file: PATH}"), "{error}");
+    assert!(error.to_string().contains("{env: NAME}, {file: PATH} or {command: "), "{error}");
 }
 
 #[test]

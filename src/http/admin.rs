@@ -7,7 +7,7 @@ use cells::{Override, State};
 use supervision::Node;
 
 use super::views::{Breaker, DeploymentView, Health, Providers, Readiness, Source};
-use super::{Desk, Refusal};
+use super::{Desk, MAX_STREAMS, Refusal};
 
 /// `GET /healthz`
 pub(super) async fn health() -> Json<Health> {
@@ -21,6 +21,7 @@ pub(super) async fn tree(desk: Data<Desk>) -> Json<Node> {
 
 /// `GET /metrics`: what was counted since the start, as Prometheus reads it.
 pub(super) async fn metrics(desk: Data<Desk>) -> Result<HttpResponse, Refusal> {
+    desk.doors.traffic.streams(MAX_STREAMS - desk.streams.available_permits());
     let unanswered = |_| Refusal::Busy("the metrics are not to be had now".to_owned());
     let text = desk.doors.metrics().await.map_err(unanswered)?;
     Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))

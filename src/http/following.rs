@@ -26,6 +26,8 @@ pub(crate) struct Following {
     clock: Clock,
     stopping: watch::Receiver<bool>,
     next: Next,
+    /// The last event that was shown.
+    after: Seq,
     _place: OwnedSemaphorePermit,
 }
 
@@ -40,6 +42,8 @@ pub(crate) enum Shown {
     Quiet,
     /// The workflow has ended with this event; nothing follows.
     End(Seq),
+    /// The server stops; the workflow goes on at its next start, after this event.
+    Stopping(Seq),
 }
 
 /// What comes next.
@@ -85,11 +89,13 @@ impl Following {
             clock: desk.clock.clone(),
             stopping: desk.stopping.clone(),
             next: if is_over { Next::End(after) } else { Next::Ask },
+            after,
             _place: place,
         })
     }
 
-    /// What comes next; `None` when the stream is to be closed. Without [`Shown::End`] before it, the workflow goes on.
+    /// What comes next; `None` when the stream is to be closed. Without [`Shown::End`] before it, the workflow goes on, and
+    /// without [`Shown::Stopping`] too, the history cannot be read now.
     pub(crate) async fn next(&mut self) -> Option<Shown> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Nothing => return None,
@@ -98,7 +104,7 @@ impl Following {
         }
         let shown = tokio::select! {
             biased;
-            _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            _ = self.stopping.wait_for(|stopping| *stopping) => return Some(Shown::Stopping(self.after)),
             shown = self.follower.next() => shown,
             () = self.clock.sleep(QUIET) => {
                 self.next = Next::Ask;
@@ -107,6 +113,7 @@ impl Following {
         };
         match shown {
             Ok(actors::feed::Shown::Event(row)) => {
+                self.after = row.seq;
                 self.next = if row.kind == "finished" { Next::End(row.seq) } else { Next::Ask };
                 Some(Shown::Event(row))
             }

@@ -127,7 +127,13 @@ mod tests {
             parallel_editors: 1,
             step_failures: 3,
         };
-        Command::Start { goal: "g".to_owned(), root: "/w".to_owned(), check: Vec::new(), settings }
+        Command::Start {
+            goal: "g".to_owned(),
+            root: "/w".to_owned(),
+            check: Vec::new(),
+            settings,
+            requester: None,
+        }
     }
 
     fn state(commands: impl IntoIterator<Item = Command>) -> State {

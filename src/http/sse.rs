@@ -1,7 +1,8 @@
 //! A workflow's events as server-sent events: from any number on, each with its number as the `id`.
 //!
 //! Stored events are `event: event`; what is only under way is `event: progress` and has no id, so that a reader that
-//! connects again asks on from the last stored one. After the workflow's last event comes `event: end`.
+//! connects again asks on from the last stored one. After the workflow's last event comes `event: end`; when the server
+//! stops before that, `event: stopping` is the last, and the workflow goes on at the server's next start.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Path};
@@ -38,5 +39,6 @@ fn frame(shown: &Shown) -> String {
         }
         Shown::Quiet => ": still here\n\n".to_owned(),
         Shown::End(seq) => format!("event: end\ndata: {{\"seq\":{}}}\n\n", seq.0),
+        Shown::Stopping(seq) => format!("event: stopping\ndata: {{\"seq\":{}}}\n\n", seq.0),
     }
 }

@@ -62,7 +62,8 @@ pub(super) async fn start(new: Json<NewWorkflow>, desk: Data<Desk>) -> Result<im
             })
         }
     };
-    let order = Order { goal: new.goal, root: new.workspace, check: check.clone(), settings };
+    let order =
+        Order { goal: new.goal, root: new.workspace, check: check.clone(), settings, requester: None };
     let id = desk.doors.workflows.start(order).await?;
     let location = format!("/v1/workflows/{id}");
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(Started { id, check, check_from }))

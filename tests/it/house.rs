@@ -29,7 +29,7 @@ const CHECK: &str =
 /// The server of PostgreSQL that the tests run against, if it is not to be SQLite.
 const TEST_SERVER: &str = "IMPRESARIO_TEST_POSTGRES";
 /// What the surroundings of the tests must not decide.
-const FOREIGN: [&str; 16] = [
+const FOREIGN: [&str; 19] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "OPENAI_API_KEY",
@@ -43,6 +43,9 @@ const FOREIGN: [&str; 16] = [
     TEST_SERVER,
     "IMPRESARIO_TEST_POSTGRES_BIN",
     "PGPASSWORD",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
     "NO_COLOR",
     "CLICOLOR_FORCE",
     "RUST_LOG",
@@ -153,7 +156,7 @@ impl House {
         output(self.command(args)).await
     }
 
-    /// Starts the server and waits until it answers.
+    /// Starts a server and waits until it answers.
     pub(crate) async fn serve(&mut self) -> Client {
         let command = self.command(&["serve"]);
         self.start(command).await
@@ -166,7 +169,7 @@ impl House {
         self.start(command).await
     }
 
-    async fn start(&mut self, mut command: Command) -> Client {
+    pub(crate) async fn start(&mut self, mut command: Command) -> Client {
         assert!(self.server.is_none(), "one runs already");
         self.starts += 1;
         let log = fs::File::create(self.log()).unwrap();
@@ -199,11 +202,17 @@ impl House {
 
     /// Asks the server to stop, and tells how it ended.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
-        signal(self.server.as_ref().unwrap(), Signal::SIGTERM);
+        self.signal(Signal::SIGTERM);
         self.ended().await
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    /// Sends the server a signal.
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.server.as_ref().unwrap(), which);
+    }
+
+    /// Waits for the server's end, and tells how it ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut server = self.server.take().unwrap();
         let ended = Clock::real().timeout(LIMIT, server.wait()).await;
         ended.unwrap_or_else(|_| panic!("the server does not end:\n{}", self.log_text())).unwrap()

@@ -14,6 +14,7 @@ mod folder;
 mod hostile;
 mod house;
 mod kills;
+mod life;
 mod people;
 mod reload;
 mod runs;

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::commands::words;
 use crate::failing::{get_text, tcp_address};
 use crate::house::{House, LIMIT};
 use crate::runs::{CALLS, afterwards, ordinary_house};
@@ -115,7 +116,7 @@ async fn a_call_under_way_ends_well_while_its_model_leaves_and_others_come() {
     let tree = shown(&house, "/admin/tree", |tree| beneath(tree, "vendor") == settled).await;
     assert_eq!(beneath(&tree, "second@2"), ["account", "planner", "editor"]);
     let metrics = get_text(&tcp_address(&house), "/metrics").await;
-    let ended = r#"impresario_model_calls_total{end="answered",model="planner",provider="vendor"} 1"#;
+    let ended = r#"impresario_model_calls_total{end="answered",fault="none",model="planner",operation="plan",provider="vendor"} 1"#;
     assert!(metrics.contains(ended), "the call that outlived its model is counted:\n{metrics}");
 }
 
@@ -134,6 +135,10 @@ async fn a_wrong_configuration_changes_nothing_and_is_told_once_until_it_is_mend
     said(&house, &format!("{file}:2:15: "), 2).await;
     said(&house, "did you mean `level`?", 2).await;
     assert_eq!(client.providers().await.unwrap().len(), before);
+    let status = house.run(&["config", "status"]).await;
+    let told = words(&status);
+    assert_eq!(status.status.code(), Some(1), "{told}");
+    assert!(told.contains("configuration 1 is in force") && told.contains("did you mean `level`?"), "{told}");
 
     // A role that names nobody is seen before anything is changed.
     configure(&house, &[("vendor", "{name: planner}")], "agents: {editor: {model: vendor/none}}\n");
@@ -155,6 +160,11 @@ async fn a_wrong_configuration_changes_nothing_and_is_told_once_until_it_is_mend
             .any(|known| known.deployment.to_string() == "vendor/planner")
     );
     said(&house, "server.workers", 1).await;
+    let standing = client.configuration().await.unwrap();
+    assert_eq!((standing.revision, standing.is_refused()), (2, false));
+    assert_eq!(standing.waiting, ["server.workers"]);
+    let status = house.run(&["config", "status"]).await;
+    assert_eq!(status.status.code(), Some(0), "{}", words(&status));
     counted(&house, FAILURES, 3).await;
     assert!(house.stop().await.success());
 }

@@ -13,7 +13,7 @@ use crate::end::{Down, End, Follows};
 use crate::life::Life;
 use crate::place::Place;
 use crate::registry::Registry;
-use crate::threads::{Pool, Threads};
+use crate::threads::{Pool, RollCall, Threads};
 use crate::view::{Node, State};
 
 /// A running tree. Dropping it without [`Tree::stop`] leaves its threads to the end of the process.
@@ -115,9 +115,19 @@ impl Tree {
         Place(self.root.vitals().clone())
     }
 
+    /// Asks its threads, and the one it was started on, whether they get on.
+    pub fn roll_call(&self) -> RollCall {
+        self.threads.roll_call()
+    }
+
     /// How many threads did not answer and were left behind.
     pub fn stuck_threads(&self) -> usize {
         self.threads.stuck()
+    }
+
+    /// How many threads were left behind, for those who outlive a borrow of the tree.
+    pub fn stuck(&self) -> watch::Receiver<usize> {
+        self.threads.seating().alarm()
     }
 
     /// Waits until the tree can go on no longer: the root's restarts were used up, or too many threads are stuck.

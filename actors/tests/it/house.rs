@@ -104,6 +104,7 @@ impl Place {
             },
             manners: Manners { planner: asking, editor: asking, reviewer: asking },
             end_before_rename: None,
+            manager: None,
             threads: 2,
         }
     }
@@ -119,6 +120,7 @@ impl Place {
 
     pub(crate) fn order(&self, mode: Mode) -> Order {
         Order {
+            requester: None,
             goal: "Make it better".to_owned(),
             root: self.workspace.path().to_owned(),
             check: Vec::new(),

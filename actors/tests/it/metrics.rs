@@ -86,7 +86,21 @@ async fn a_run_counts_what_its_usage_rows_say() {
     for histogram in ["impresario_model_first_output_seconds_count", "impresario_model_call_seconds_count"] {
         assert_eq!(sum(&counted, histogram, &demo), 3.0, "{histogram}");
     }
+    for operation in ["plan", "edit", "review"] {
+        let of = |family| sum(&counted, family, &[("operation", operation)]);
+        assert_eq!(of("impresario_model_calls_total"), 1.0, "{operation}");
+        assert_eq!(of("impresario_calls_total"), 1.0, "{operation}");
+        assert_eq!(of("impresario_call_seconds_count"), 1.0, "{operation}");
+    }
     assert_eq!(sum(&counted, "impresario_workflows_finished_total", &[]), 1.0, "it ended once");
+    assert_eq!(
+        sum(&counted, "impresario_actors", &[("kind", "other")]),
+        0.0,
+        "somebody of no known kind: {counted:?}"
+    );
+    let committed = sum(&counted, "impresario_store_transactions_total", &[("outcome", "committed")]);
+    assert!(committed > 0.0);
+    assert_eq!(sum(&counted, "impresario_store_transaction_writes_count", &[]), committed);
     house.stop().await;
 }
 
@@ -105,5 +119,7 @@ rules:
     let calls = |end| sum(&counted, "impresario_model_calls_total", &[("end", end)]);
     assert!(calls("interrupted") > 0.0, "{counted:?}");
     assert_eq!(calls("answered"), 0.0);
+    let of_provider = [("end", "interrupted"), ("fault", "provider")];
+    assert_eq!(sum(&counted, "impresario_model_calls_total", &of_provider), calls("interrupted"));
     house.stop().await;
 }

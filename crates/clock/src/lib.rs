@@ -68,6 +68,12 @@ impl Clock {
         }
     }
 
+    /// The machine's monotonic clock, whatever kind this is: for those outside of the process who compare stamps of it.
+    pub fn since_boot() -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::try_from(now).unwrap_or_default()
+    }
+
     /// Waits for `duration`.
     pub async fn sleep(&self, duration: Duration) {
         self.sleep_until(self.now() + duration).await;

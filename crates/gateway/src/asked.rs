@@ -7,11 +7,12 @@ use chat::{Answer, Assembler, Event, Usage};
 use clock::Clock;
 use upstream::{FailureClass, Wait};
 
-use crate::{Deployment, End, MAX_ANSWER_BYTES, Outcome, Report, Why};
+use crate::{Call, Deployment, End, Fault, MAX_ANSWER_BYTES, Operation, Outcome, Report, Why};
 
 pub(crate) struct Asked<'a> {
     deployment: &'a Deployment,
     role: &'a str,
+    operation: Operation,
     clock: &'a Clock,
     report: &'a dyn Report,
     permit: Option<Permit<'a>>,
@@ -22,6 +23,7 @@ pub(crate) struct Asked<'a> {
     bytes: usize,
     held: Option<Usage>,
     end: End,
+    fault: Option<Fault>,
 }
 
 /// Who shows an event to the caller.
@@ -31,7 +33,7 @@ impl<'a> Asked<'a> {
     /// Enters the deployment, or says why not.
     pub(crate) fn enter(
         deployment: &'a Deployment,
-        role: &'a str,
+        question: Call<'a>,
         clock: &'a Clock,
         report: &'a dyn Report,
     ) -> Result<Self, Why> {
@@ -42,7 +44,8 @@ impl<'a> Asked<'a> {
         })?;
         Ok(Self {
             deployment,
-            role,
+            role: question.role,
+            operation: question.operation,
             clock,
             report,
             permit: Some(permit),
@@ -53,6 +56,7 @@ impl<'a> Asked<'a> {
             bytes: 0,
             held: None,
             end: End::Cancelled,
+            fault: Some(Fault::Caller),
         })
     }
 
@@ -65,7 +69,7 @@ impl<'a> Asked<'a> {
     ) -> Result<Answer, Why> {
         match self.listen(client, call, on_event).await {
             Ok(answer) => {
-                self.end = End::Answered;
+                (self.end, self.fault) = (End::Answered, None);
                 if let Some(permit) = self.permit.take() {
                     permit.succeed(self.clock.now());
                 }
@@ -140,6 +144,7 @@ impl<'a> Asked<'a> {
     fn failed(&mut self, why: &Why) {
         let class = why.class().expect("who was called has a class of failure");
         self.end = if self.was_shown() { End::Interrupted(class) } else { End::Failed(class) };
+        self.fault = Some(why.fault());
         let Some(permit) = self.permit.take() else { return };
         if !is_the_deployments(why, class) {
             return;
@@ -162,7 +167,9 @@ impl Drop for Asked<'_> {
         self.report.report(Outcome {
             deployment: self.deployment.id.clone(),
             role: self.role.to_owned(),
+            operation: self.operation,
             end: self.end,
+            fault: self.fault,
             usage,
             cost: self.deployment.cost(&usage),
             first_output: self.first_output,

@@ -4,8 +4,11 @@
 //! for a whole one. It awaits no actor: it reads cells and a routing snapshot, and reports one way what happened.
 
 mod asked;
+mod concluding;
 mod dropped;
 mod error;
+mod fault;
+mod operation;
 mod report;
 mod routes;
 mod run;
@@ -13,6 +16,7 @@ mod run;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Models;
 use arc_swap::ArcSwap;
 use chat::{Answer, Event, Usage};
 use clock::Clock;
@@ -20,9 +24,12 @@ use units::{DeploymentId, Nanodollars};
 
 pub use dropped::Dropped;
 pub use error::{Attempt, Error, Interrupted, Why};
-pub use report::{End, Outcome, Report};
+pub use fault::Fault;
+pub use operation::Operation;
+pub use report::{Concluded, End, Outcome, Report};
 pub use routes::{Deployment, Routes};
 
+use concluding::Concluding;
 use run::Run;
 
 /// The longest that one call may take, whatever its caller grants.
@@ -64,6 +71,10 @@ pub struct Patience {
 pub struct Call<'a> {
     /// Who asks: `planner`, `editor`, `reviewer` or another that the configuration may know.
     pub role: &'a str,
+    /// What for.
+    pub operation: Operation,
+    /// Which models it may be asked of.
+    pub models: &'a Models,
     /// What is asked.
     pub request: &'a chat::Request,
     /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
@@ -104,8 +115,19 @@ impl Gateway {
         call: Call<'_>,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Receipt, Error> {
+        let concluding = Concluding::begin(self, call.operation);
+        let ended = self.answer(call, on_event).await;
+        concluding.end(&ended);
+        ended
+    }
+
+    async fn answer(
+        &self,
+        call: Call<'_>,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Receipt, Error> {
         let routes = self.routes.load_full();
-        let candidates = routes.candidates(call.role)?;
+        let candidates = routes.candidates(call.role, call.models)?;
         let mut run = Run::start(self, call, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());

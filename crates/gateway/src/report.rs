@@ -6,11 +6,16 @@ use chat::{Parameter, Usage};
 use units::{DeploymentId, Nanodollars};
 use upstream::FailureClass;
 
+use crate::{Fault, Operation};
+
 /// Takes what happened to whom it concerns. The request path calls it: it returns at once, and when its queue is full
 /// it drops and counts.
 pub trait Report: Send + Sync {
     /// A deployment was called, and this is how it ended. Also when it failed or was cancelled: it may be billed.
     fn report(&self, outcome: Outcome);
+
+    /// A whole call has ended, all its candidates among it; also one that reached nobody.
+    fn concluded(&self, concluded: Concluded);
 
     /// A deployment's model refused a parameter, which it is not told any more; said once for each.
     fn dropped(&self, deployment: &DeploymentId, parameter: Parameter);
@@ -28,8 +33,12 @@ pub struct Outcome {
     pub deployment: DeploymentId,
     /// For which role.
     pub role: String,
+    /// What for.
+    pub operation: Operation,
     /// How it ended.
     pub end: End,
+    /// Whose failure it was; `None` for an answer.
+    pub fault: Option<Fault>,
     /// What was used, as far as the provider had said so.
     pub usage: Usage,
     /// What that cost; `None` when the deployment is not priced.
@@ -37,6 +46,17 @@ pub struct Outcome {
     /// The time to the first output, when there was any.
     pub first_output: Option<Duration>,
     /// The time to the end.
+    pub duration: Duration,
+}
+
+/// The end of a whole call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concluded {
+    /// What for.
+    pub operation: Operation,
+    /// Whose failure it was; `None` for an answer.
+    pub fault: Option<Fault>,
+    /// The time from the question to the end, failed attempts and waits among it.
     pub duration: Duration,
 }
 

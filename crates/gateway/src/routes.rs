@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use access::Models;
 use cells::{Breaker, Load, State};
 use pricing::Price;
 use routing::{NoCandidate, Readiness, Table};
@@ -57,13 +58,18 @@ impl Routes {
         &self.table
     }
 
+    /// All deployments that can be called.
+    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.deployments.values()
+    }
+
     /// A deployment's endpoint, price and cells; `None` when it is not ready or not known.
     pub fn deployment(&self, id: &DeploymentId) -> Option<&Arc<Deployment>> {
         self.deployments.get(id)
     }
 
-    pub(crate) fn candidates(&self, role: &str) -> Result<Vec<&Deployment>, NoCandidate> {
-        let ids = routing::candidates(&self.table, role)?;
+    pub(crate) fn candidates(&self, role: &str, allowed: &Models) -> Result<Vec<&Deployment>, NoCandidate> {
+        let ids = routing::candidates_among(&self.table, role, allowed)?;
         Ok(ids.iter().filter_map(|id| self.deployments.get(id)).map(AsRef::as_ref).collect())
     }
 }

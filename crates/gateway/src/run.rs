@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
         on_event: OnEvent<'_>,
     ) -> Result<Result<Answer, Attempt>, Error> {
         let gateway = self.gateway;
-        let entered = Asked::enter(deployment, self.call.role, &gateway.clock, gateway.report.as_ref());
+        let entered = Asked::enter(deployment, self.call, &gateway.clock, gateway.report.as_ref());
         let mut asked = match entered {
             Ok(asked) => asked,
             Err(why) => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use access::Models;
 use units::DeploymentId;
 
 use crate::{Choice, Deployment, MAX_CHAIN, Readiness, Source, Table};
@@ -15,6 +16,8 @@ pub enum Reason {
     NoKey,
     /// Its server did not answer.
     NoServer,
+    /// The key of whoever asks does not allow it.
+    NotAllowed,
 }
 
 /// A deployment that was passed by.
@@ -41,11 +44,24 @@ pub struct NoCandidate {
 /// # Errors
 /// [`NoCandidate`] with the reason for each deployment that was considered.
 pub fn candidates(table: &Table, role: &str) -> Result<Vec<DeploymentId>, NoCandidate> {
+    candidates_among(table, role, Models::ALL)
+}
+
+/// As [`candidates`], of those that `allowed` allows: what it does not is as if it were not there.
+///
+/// # Errors
+/// As for [`candidates`].
+pub fn candidates_among(
+    table: &Table,
+    role: &str,
+    allowed: &Models,
+) -> Result<Vec<DeploymentId>, NoCandidate> {
     let choice = table.choice(role);
     let mut eligible = Vec::new();
     let mut passed_by = Vec::new();
     for deployment in considered(table, choice) {
-        match refusal(deployment, choice) {
+        let not_allowed = (!allowed.allow(&deployment.id)).then_some(Reason::NotAllowed);
+        match not_allowed.or_else(|| refusal(deployment, choice)) {
             None => eligible.push(deployment.id.clone()),
             Some(reason) => passed_by.push(PassedBy { deployment: deployment.id.clone(), reason }),
         }
@@ -84,6 +100,7 @@ impl fmt::Display for Reason {
             Self::ScriptNotNamed => "a script answers only when it is named",
             Self::NoKey => "no key is set for its provider",
             Self::NoServer => "its server did not answer",
+            Self::NotAllowed => "the key of whoever asks does not allow it",
         })
     }
 }
@@ -176,6 +193,18 @@ mod tests {
         let refused = candidates(&Table::default(), "planner").unwrap_err();
         assert!(refused.passed_by.is_empty());
         assert!(refused.to_string().contains("set a provider's key"));
+    }
+
+    #[test]
+    fn what_a_key_does_not_allow_is_passed_by_whoever_named_it() {
+        let chain = Choice::Named(vec![id("a/x"), id("b/y")]);
+        let table = table(&[model("a/x"), model("b/y")], chain);
+        let only_b = Models(vec!["b".parse().unwrap()]);
+        assert_eq!(candidates_among(&table, "planner", &only_b), Ok(vec![id("b/y")]));
+        let neither = Models(vec!["c".parse().unwrap()]);
+        let refused = candidates_among(&table, "planner", &neither).unwrap_err();
+        assert!(refused.passed_by.iter().all(|passed| passed.reason == Reason::NotAllowed));
+        assert!(refused.to_string().contains("does not allow it"), "{refused}");
     }
 
     #[test]

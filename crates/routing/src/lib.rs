@@ -6,7 +6,7 @@ mod candidates;
 mod retry;
 mod table;
 
-pub use candidates::{NoCandidate, PassedBy, Reason, candidates};
+pub use candidates::{NoCandidate, PassedBy, Reason, candidates, candidates_among};
 pub use retry::{Failed, Failure, MAX_RETRIES, MAX_WAIT, Policy, Verdict, after};
 pub use table::{Choice, Deployment, MAX_CHAIN, MAX_DEPLOYMENTS, MAX_ROLES, Readiness, Source, Table};
 

@@ -14,6 +14,7 @@ mod upgrade;
 
 pub use address::{BadAddress, PostgresUrl};
 pub(crate) use postgres::{Parked, Session};
+pub(crate) use sqlite::fold_log;
 
 /// Where everything is stored. It shows itself without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]

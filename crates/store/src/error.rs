@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use diesel::result::DatabaseErrorKind;
-use units::{Fence, Seq, WorkflowId};
+use units::{Fence, KeyId, Seq, WorkflowId};
 
 use crate::Database;
 
@@ -126,6 +126,14 @@ pub enum Error {
         /// What does not parse.
         reason: units::BadId,
     },
+    /// A key's row holds what this program never wrote.
+    #[error("the key {id} is damaged in table `api_keys`: {reason}; put back a backup, or remove its row")]
+    DamagedKey {
+        /// Which.
+        id: KeyId,
+        /// What does not parse.
+        reason: access::Error,
+    },
 }
 
 impl From<diesel::result::Error> for Error {
@@ -143,6 +151,24 @@ pub enum WriteError {
     /// A workflow of this id is there already; it was left alone.
     #[error("there is a workflow {0} already")]
     Exists(WorkflowId),
+    /// There is no such key.
+    #[error("there is no key {id}; `impresario keys list` shows those that there are")]
+    NoKey {
+        /// Which.
+        id: KeyId,
+    },
+    /// A key of this id is there already; it was left alone.
+    #[error("there is a key {id} already")]
+    KeyExists {
+        /// Which.
+        id: KeyId,
+    },
+    /// No key may grant this.
+    #[error("{reason}")]
+    BadGrant {
+        /// What is wrong with it.
+        reason: access::Error,
+    },
     /// Another owner has claimed the workflow: the sender is a leftover and must stop.
     #[error("the workflow has another owner by now, whose fence is {}", .current.0)]
     Fenced {
@@ -154,6 +180,12 @@ pub enum WriteError {
     OutOfSequence {
         /// The last event's position.
         last: Seq,
+    },
+    /// The server's records do not end where the sender thought: go on from there.
+    #[error("the server's records are written up to {recorded}")]
+    Misplaced {
+        /// How far they are written.
+        recorded: u64,
     },
     /// A text holds a NUL character, which PostgreSQL cannot hold and SQLite reads differently; nothing was written.
     #[error("{what} holds a NUL character, which no database takes")]

@@ -5,27 +5,36 @@
 //! Everything here blocks: callers on an event loop send a [`Write`] or read on a blocking thread. Times, ids and
 //! fences come in as arguments.
 
+mod audit;
 mod connection;
 mod database;
 mod error;
 mod events;
 #[cfg(test)]
 mod fixture;
+mod keys;
 mod readers;
+mod records;
+mod requests;
 mod schema;
+mod size;
 mod usage;
 mod workflows;
 mod write;
 mod writer;
 
+pub use audit::{AuditEntry, AuditQuery, AuditRow, Break, Broken, Chain};
 pub use database::{BadAddress, Database, PostgresUrl};
 pub use error::{Error, Failure, WriteError};
 pub use events::{EventId, EventRow, NewEvent};
+pub use keys::KeyChange;
 pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};
+pub use records::{MAX_RECORDS, Record, Records};
+pub use requests::RequestRow;
 pub use usage::{ModelTotals, UsageRow};
 pub use workflows::{NewWorkflow, WorkflowRow};
 pub use write::{
     Append, Claimed, Committed, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_GOAL_BYTES, MAX_NAME_BYTES,
     MAX_OUTCOME_BYTES, MAX_PAYLOAD_BYTES, MAX_ROOT_BYTES, MAX_USAGE_ROWS, Reply, Write,
 };
-pub use writer::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, Writer};
+pub use writer::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, Transaction, Writer};

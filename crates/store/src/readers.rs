@@ -5,14 +5,15 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use units::{Seq, WorkflowId};
+use units::{NodeId, Seq, WorkflowId};
 
+use crate::audit::{self, AuditQuery, AuditRow, Chain};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::events::{EventId, EventRow};
 use crate::usage::{ModelTotals, UsageRow};
 use crate::workflows::WorkflowRow;
-use crate::{Database, events, usage, workflows};
+use crate::{Database, events, keys, records, size, usage, workflows};
 
 /// The most rows of one page.
 pub const MAX_PAGE_ROWS: usize = 1000;
@@ -108,6 +109,46 @@ impl Readers {
     /// [`Error::Read`] and [`Error::Damaged`].
     pub fn usage_by_model(&self, workflow: &WorkflowId) -> Result<Vec<ModelTotals>, Error> {
         self.read(|connection| usage::by_model(connection, workflow))
+    }
+
+    /// How far the records of a server are written; 0 where it has written none.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn recorded(&self, node: &NodeId) -> Result<u64, Error> {
+        self.read(|connection| records::recorded(connection, node))
+    }
+
+    /// The newest audit entries that a query asks for, oldest first; at most its limit and [`MAX_PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Damaged`].
+    pub fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Error> {
+        self.read(|connection| audit::list(connection, query, MAX_PAGE_ROWS))
+    }
+
+    /// Checks every chain of the audit log from its first entry to its last, while others may be added.
+    ///
+    /// # Errors
+    /// [`Error::Read`]; and [`Error::Damaged`] where the id of a server is none.
+    pub fn verify_audit(&self) -> Result<Vec<Chain>, Error> {
+        self.read(audit::verify)
+    }
+
+    /// All keys, those that are over among them.
+    ///
+    /// # Errors
+    /// [`Error::DamagedKey`], and [`Error::TooMany`] beyond [`access::MAX_KEYS`].
+    pub fn keys(&self) -> Result<Vec<access::Record>, Error> {
+        self.read(|connection| keys::all(connection, access::MAX_KEYS))
+    }
+
+    /// How many bytes the database takes, without the log that a file has beside it.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn size(&self) -> Result<u64, Error> {
+        self.read(size::get)
     }
 
     /// Once more on a fresh connection when the first was cut: it may have been idle when the server was restarted.

@@ -46,5 +46,66 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        recorded -> BigInt,
+        audit_first_seq -> BigInt,
+        audit_first_prev -> Text,
+        audit_last_seq -> BigInt,
+        audit_last_hash -> Text,
+    }
+}
+
+diesel::table! {
+    audit_log (node, seq) {
+        node -> Text,
+        seq -> BigInt,
+        at -> BigInt,
+        who -> Text,
+        action -> Text,
+        subject -> Text,
+        outcome -> Text,
+        detail -> Nullable<Text>,
+        times -> BigInt,
+        prev_hash -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    requests (id) {
+        id -> BigInt,
+        at -> BigInt,
+        node -> Text,
+        request_id -> Text,
+        principal -> Text,
+        door -> Text,
+        method -> Text,
+        route -> Text,
+        status -> BigInt,
+        duration_ms -> BigInt,
+        bytes_in -> Nullable<BigInt>,
+        bytes_out -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        name -> Text,
+        digest -> Text,
+        scopes -> Text,
+        models -> Text,
+        roots -> Text,
+        tags -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        rotated_from -> Nullable<Text>,
+    }
+}
+
 #[cfg(test)]
 mod tests;

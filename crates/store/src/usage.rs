@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chat::Usage;
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use units::{DeploymentId, ModelName, Nanodollars, ProviderId, TokenCount, UnixMillis, WorkflowId};
 
 use crate::connection::{Connection, each};
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::schema::model_usage;
 
 /// What one call used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageRow {
     /// When the call ended.
     pub at: UnixMillis,
@@ -117,31 +118,49 @@ impl TryFrom<Record> for UsageRow {
 }
 
 /// Writes the rows whose keys are not known yet. The numbers have been checked to fit.
+///
+/// One statement for all on PostgreSQL, where each is a way to the server and back; one for each on SQLite, which has no
+/// batch that leaves out what is known, and where a statement that is prepared already costs next to nothing.
 pub(crate) fn insert(connection: &mut Connection, rows: &[UsageRow]) -> QueryResult<()> {
-    for row in rows {
-        let record = NewRecord {
-            at: row.at.0,
-            call_key: &row.call_key,
-            workflow_id: row.workflow.as_ref().map(WorkflowId::as_str),
-            role: &row.role,
-            provider: row.deployment.provider.as_str(),
-            model: row.deployment.model.as_str(),
-            input: row.usage.input.0.cast_signed(),
-            cached_input: row.usage.cached_input.0.cast_signed(),
-            cache_written: row.usage.cache_written.0.cast_signed(),
-            output: row.usage.output.0.cast_signed(),
-            reasoning: row.usage.reasoning.0.cast_signed(),
-            cost_nanodollars: row.cost.map(|cost| cost.0),
-            outcome: &row.outcome,
-            duration_ms: row.duration_ms.cast_signed(),
-        };
-        let new = diesel::insert_into(model_usage::table)
-            .values(record)
-            .on_conflict(model_usage::call_key)
-            .do_nothing();
-        each!(connection, one => new.execute(one))?;
+    match connection {
+        Connection::Sqlite(one) => {
+            for row in rows {
+                diesel::insert_into(model_usage::table)
+                    .values(record(row))
+                    .on_conflict(model_usage::call_key)
+                    .do_nothing()
+                    .execute(&mut **one)?;
+            }
+        }
+        Connection::Postgres(one) => {
+            let records: Vec<_> = rows.iter().map(record).collect();
+            diesel::insert_into(model_usage::table)
+                .values(records)
+                .on_conflict(model_usage::call_key)
+                .do_nothing()
+                .execute(&mut one.connection)?;
+        }
     }
     Ok(())
+}
+
+fn record(row: &UsageRow) -> NewRecord<'_> {
+    NewRecord {
+        at: row.at.0,
+        call_key: &row.call_key,
+        workflow_id: row.workflow.as_ref().map(WorkflowId::as_str),
+        role: &row.role,
+        provider: row.deployment.provider.as_str(),
+        model: row.deployment.model.as_str(),
+        input: row.usage.input.0.cast_signed(),
+        cached_input: row.usage.cached_input.0.cast_signed(),
+        cache_written: row.usage.cache_written.0.cast_signed(),
+        output: row.usage.output.0.cast_signed(),
+        reasoning: row.usage.reasoning.0.cast_signed(),
+        cost_nanodollars: row.cost.map(|cost| cost.0),
+        outcome: &row.outcome,
+        duration_ms: row.duration_ms.cast_signed(),
+    }
 }
 
 /// In the order of their recording.

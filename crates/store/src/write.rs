@@ -5,6 +5,8 @@ use units::{Fence, Seq, UnixMillis, WorkflowId};
 
 use crate::error::WriteError;
 use crate::events::NewEvent;
+use crate::keys::KeyChange;
+use crate::records::Records;
 use crate::usage::UsageRow;
 use crate::workflows::NewWorkflow;
 
@@ -60,6 +62,20 @@ pub enum Write {
         rows: Vec<UsageRow>,
         /// Told when they are durable; without it a refusal is logged.
         reply: Option<Reply<()>>,
+    },
+    /// Writes what a server has recorded, and how far that is.
+    Record {
+        /// The records.
+        records: Records,
+        /// Told when they are durable, also where they have been all along.
+        reply: Reply<()>,
+    },
+    /// Changes what is kept of keys.
+    Keys {
+        /// What happens.
+        change: KeyChange,
+        /// Told when it is durable.
+        reply: Reply<()>,
     },
     /// Writes nothing.
     Flush {
@@ -119,6 +135,8 @@ impl Write {
             }
             Self::Append { append, .. } => append.check(),
             Self::Usage { rows, .. } => check_usage(rows),
+            Self::Record { records, .. } => records.check(),
+            Self::Keys { change, .. } => change.check(),
             Self::Claim { .. } | Self::Flush { .. } => Ok(()),
         }
     }
@@ -129,14 +147,20 @@ impl Write {
             Self::Create { new, .. } => new.goal.len() + new.root.len(),
             Self::Append { append, .. } => append.bytes() + append.usage.len() * MAX_NAME_BYTES,
             Self::Usage { rows, .. } => rows.len() * MAX_NAME_BYTES,
-            Self::Claim { .. } | Self::Flush { .. } => 0,
+            Self::Record { records, .. } => records.rows.len() * MAX_NAME_BYTES,
+            Self::Claim { .. } | Self::Keys { .. } | Self::Flush { .. } => 0,
         }
     }
 
     /// Answers; a caller that is gone needs none.
     pub(crate) fn answer(self, outcome: Result<Claimed, WriteError>) {
         match self {
-            Self::Create { reply, .. } | Self::Flush { reply } => drop(reply.send(outcome.map(|_| ()))),
+            Self::Create { reply, .. }
+            | Self::Record { reply, .. }
+            | Self::Keys { reply, .. }
+            | Self::Flush { reply } => {
+                drop(reply.send(outcome.map(|_| ())));
+            }
             Self::Append { reply, .. } => drop(reply.send(outcome.map(|standing| standing.last_seq))),
             Self::Claim { reply, .. } => drop(reply.send(outcome)),
             Self::Usage { reply: Some(reply), .. } => drop(reply.send(outcome.map(|_| ()))),
@@ -171,7 +195,7 @@ impl Append {
     }
 }
 
-fn check_usage(rows: &[UsageRow]) -> Result<(), WriteError> {
+pub(crate) fn check_usage(rows: &[UsageRow]) -> Result<(), WriteError> {
     within("usage rows of a write", rows.len(), MAX_USAGE_ROWS)?;
     for row in rows {
         within("bytes of a call's key", row.call_key.len(), MAX_NAME_BYTES)?;
@@ -189,7 +213,7 @@ fn check_usage(rows: &[UsageRow]) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn within(what: &'static str, size: usize, most: usize) -> Result<(), WriteError> {
+pub(crate) fn within(what: &'static str, size: usize, most: usize) -> Result<(), WriteError> {
     if size <= most {
         return Ok(());
     }
@@ -197,12 +221,12 @@ fn within(what: &'static str, size: usize, most: usize) -> Result<(), WriteError
 }
 
 /// Both databases take what one of them cannot hold for the same: a fault of the write, not of the database.
-fn text(what: &'static str, text: &str) -> Result<(), WriteError> {
+pub(crate) fn text(what: &'static str, text: &str) -> Result<(), WriteError> {
     if text.contains('\0') { Err(WriteError::NotText { what }) } else { Ok(()) }
 }
 
 /// A column holds a signed number.
-fn storable(what: &'static str, number: u64) -> Result<(), WriteError> {
+pub(crate) fn storable(what: &'static str, number: u64) -> Result<(), WriteError> {
     const MOST: u64 = i64::MAX.cast_unsigned();
     if number <= MOST { Ok(()) } else { Err(WriteError::TooLarge { what, size: number, most: MOST }) }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::connection::Connection;
 use crate::error::{Error, Failure, WriteError, is_constraint};
 use crate::write::{Claimed, Committed, Write};
-use crate::{Database, events, usage, workflows};
+use crate::{Database, events, keys, records, usage, workflows};
 
 /// The most writes in one transaction.
 pub const MAX_BATCH_WRITES: usize = 256;
@@ -23,7 +23,24 @@ pub const MAX_BATCH_BYTES: usize = 16 << 20;
 pub struct Writer {
     connection: Connection,
     database: Database,
+    watcher: Option<Watcher>,
 }
+
+/// What a transaction comes to, for whoever counts and times them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// It begins.
+    Begins {
+        /// How many writes are in it.
+        writes: usize,
+    },
+    /// It is durable.
+    Committed,
+    /// It was rolled back; what in it was right is tried again, write by write.
+    Failed,
+}
+
+type Watcher = Box<dyn FnMut(Transaction) + Send>;
 
 type Outcome = Result<Claimed, WriteError>;
 
@@ -45,7 +62,13 @@ impl Writer {
     pub fn open(database: &Database) -> Result<Self, Error> {
         let mut connection = database.open_for_writing()?;
         database.hold(&mut connection)?;
-        Ok(Self { connection, database: database.clone() })
+        Ok(Self { connection, database: database.clone(), watcher: None })
+    }
+
+    /// Tells `watcher` of each transaction, on the writing thread: it must be quick.
+    #[must_use]
+    pub fn watched(self, watcher: impl FnMut(Transaction) + Send + 'static) -> Self {
+        Self { watcher: Some(Box::new(watcher)), ..self }
     }
 
     #[cfg(test)]
@@ -53,7 +76,7 @@ impl Writer {
         &mut self.connection
     }
 
-    /// Writes what comes until all senders are gone; blocks its thread, which is not one of an event loop.
+    /// Writes what comes until all senders are gone, and then folds a file's log back into it; blocks its thread, which is not one of an event loop.
     ///
     /// After each COMMIT it first tells `on_commit` which histories have grown, then answers; `on_commit` must be quick.
     ///
@@ -71,6 +94,13 @@ impl Writer {
                     write.answer(Err(WriteError::Database(failure.clone())));
                 }
                 return Err(Error::WriterFailed { database: self.database, failure });
+            }
+        }
+        match self.connection.fold() {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("a reader kept the write-ahead log from being emptied"),
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log was not emptied; the next start does it")
             }
         }
         Ok(())
@@ -107,8 +137,21 @@ impl Writer {
         Ok(())
     }
 
-    /// All writes in one transaction.
     fn attempt(&mut self, writes: &[Write]) -> Result<Vec<Outcome>, Fault> {
+        self.tell(Transaction::Begins { writes: writes.len() });
+        let outcomes = self.transact(writes);
+        self.tell(if outcomes.is_ok() { Transaction::Committed } else { Transaction::Failed });
+        outcomes
+    }
+
+    fn tell(&mut self, transaction: Transaction) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(transaction);
+        }
+    }
+
+    /// All writes in one transaction.
+    fn transact(&mut self, writes: &[Write]) -> Result<Vec<Outcome>, Fault> {
         let connection = &mut self.connection;
         connection.begin().map_err(Fault::Transaction)?;
         let outcomes = writes.iter().map(|write| apply(connection, write)).collect::<QueryResult<Vec<_>>>();
@@ -159,6 +202,8 @@ fn apply(connection: &mut Connection, write: &Write) -> QueryResult<Outcome> {
             usage::insert(connection, rows)?;
             Ok(Ok(Claimed::default()))
         }
+        Write::Record { records, .. } => records::write(connection, records),
+        Write::Keys { change, .. } => keys::change(connection, change),
         Write::Flush { .. } => Ok(Ok(Claimed::default())),
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const WORKFLOW_ID_LENGTH: usize = 12;
+const KEY_ID_LENGTH: usize = 12;
 const MAX_LENGTH: usize = 128;
 
 /// What an id may not be.
@@ -73,6 +74,11 @@ id!(
     |text| text.len() == WORKFLOW_ID_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
 );
 id!(
+    /// An API key's public part: 12 characters of Crockford's base32, 60 random bits.
+    KeyId, "key id", "it has 12 of the characters 0-9 and a-z without i, l, o and u",
+    |text| text.len() == KEY_ID_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
+);
+id!(
     /// A task of a plan, named by the planner.
     TaskId, "task id", "use 1 to 64 of the characters a-z, 0-9, `-` and `_`",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(is_slug)
@@ -88,16 +94,40 @@ id!(
     |text| (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 );
 
+id!(
+    /// A server among those that write to one database: 16 hexadecimal digits, drawn once for a state folder.
+    NodeId, "node id", "it has 16 of the characters 0-9 and a-f",
+    |text| text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+);
+
 fn is_slug(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+}
+
+impl NodeId {
+    /// The id made of the 64 bits of `random`.
+    pub fn from_random(random: u64) -> Self {
+        Self(format!("{random:016x}"))
+    }
 }
 
 impl WorkflowId {
     /// The id made of the low 60 bits of `random`.
     pub fn from_random(random: u64) -> Self {
-        let digit = |place: usize| char::from(ALPHABET[(random >> (5 * place) & 31) as usize]);
-        Self((0..WORKFLOW_ID_LENGTH).map(digit).collect())
+        Self(digits(random, WORKFLOW_ID_LENGTH))
     }
+}
+
+impl KeyId {
+    /// The id made of the low 60 bits of `random`.
+    pub fn from_random(random: u64) -> Self {
+        Self(digits(random, KEY_ID_LENGTH))
+    }
+}
+
+fn digits(random: u64, length: usize) -> String {
+    let digit = |place: usize| char::from(ALPHABET[(random >> (5 * place) & 31) as usize]);
+    (0..length).map(digit).collect()
 }
 
 /// One model at one provider: `provider/model`.

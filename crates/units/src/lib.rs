@@ -6,7 +6,7 @@ mod ids;
 mod money;
 mod time;
 
-pub use ids::{BadId, DeploymentId, ModelName, ProviderId, TaskId, WorkflowId};
+pub use ids::{BadId, DeploymentId, KeyId, ModelName, NodeId, ProviderId, TaskId, WorkflowId};
 pub use money::{Nanodollars, TokenCount};
 pub use time::UnixMillis;
 

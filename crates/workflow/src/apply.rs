@@ -19,12 +19,13 @@ pub fn apply(mut state: State, event: &Event) -> State {
         return state;
     }
     match event {
-        Event::Started { goal, root, check, settings } => {
+        Event::Started { goal, root, check, settings, requester } => {
             state.run = Some(Run {
                 goal: goal.clone(),
                 root: root.clone(),
                 check: check.clone(),
                 settings: *settings,
+                requester: requester.clone(),
             });
         }
         Event::CallAnswered { key, answer, deployment, cost } => {

@@ -1,5 +1,6 @@
 //! What is asked of a workflow, and what its instance reports to it.
 
+use access::Requester;
 use units::{DeploymentId, Nanodollars, TaskId};
 
 use crate::event::Rejection;
@@ -19,6 +20,8 @@ pub enum Command {
         check: Vec<String>,
         /// The limits of the run.
         settings: Settings,
+        /// Who asks for it with a key; nobody where the server's own user does.
+        requester: Option<Box<Requester>>,
     },
     /// A model answered: remember it before anything is made of it.
     RecordAnswer {

@@ -38,7 +38,9 @@ pub fn decide(state: &State, command: Command) -> Result<Vec<Event>, Refused> {
 }
 
 fn start(command: Command) -> Result<Event, Refused> {
-    let Command::Start { goal, root, check, settings } = command else { return Err(Refused::NotStarted) };
+    let Command::Start { goal, root, check, settings, requester } = command else {
+        return Err(Refused::NotStarted);
+    };
     within("goal", &goal, MAX_GOAL_BYTES)?;
     if goal.trim().is_empty() {
         return Err(Refused::Empty { what: "goal" });
@@ -49,7 +51,7 @@ fn start(command: Command) -> Result<Event, Refused> {
         return Err(Refused::TooLarge { what: "check command", found, max: MAX_CHECK_BYTES });
     }
     settings.check()?;
-    Ok(Event::Started { goal, root, check, settings })
+    Ok(Event::Started { goal, root, check, settings, requester })
 }
 
 fn follow(state: &State, settings: Settings, command: Command) -> Result<Vec<Event>, Refused> {

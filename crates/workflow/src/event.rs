@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use access::Requester;
 use plan::Plan;
 use review::Review;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub enum Event {
         check: Vec<String>,
         /// The limits in force for the whole run.
         settings: Settings,
+        /// Who asked for it with a key; nobody where the server's own user did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requester: Option<Box<Requester>>,
     },
     /// A model answered; a restart asks for this call no more.
     CallAnswered {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use access::Requester;
 use plan::{Plan, Task};
 use review::{Review, Verdict};
 use units::{DeploymentId, Nanodollars, Seq, TaskId};
@@ -41,6 +42,7 @@ pub(crate) struct Run {
     pub(crate) root: String,
     pub(crate) check: Vec<String>,
     pub(crate) settings: Settings,
+    pub(crate) requester: Option<Box<Requester>>,
 }
 
 /// Attempts at one thing.
@@ -200,6 +202,11 @@ impl State {
     /// The workspace's own check command; empty where there is none.
     pub fn check(&self) -> &[String] {
         self.run.as_ref().map_or(&[], |run| &run.check)
+    }
+
+    /// Who asked for it with a key; `None` where the server's own user did.
+    pub fn requester(&self) -> Option<&Requester> {
+        self.run.as_ref()?.requester.as_deref()
     }
 
     /// The limits of the run; `None` before the start.

@@ -47,6 +47,7 @@ fn started(check: &[&str]) -> Event {
             parallel_editors: 2,
             step_failures: 1,
         },
+        requester: None,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use secrets::Secret;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Fault;
 
 fn providers(text: &str) -> Providers {
     yaml::from_str("test.yaml", text).unwrap()
@@ -73,7 +75,7 @@ fn the_first_variable_that_is_set_holds_the_key() {
     let none = read(&[]);
     assert_eq!((key(&none), none.readiness), (None, Readiness::NoKey));
     let refused = read_one(text, &[("FIRST", "  ")]).unwrap_err().to_string();
-    assert!(refused.contains("`api_key`") && refused.contains("empty"), "{refused}");
+    assert!(refused.contains("`providers.a.api_key`") && refused.contains("empty"), "{refused}");
 }
 
 #[test]
@@ -110,9 +112,11 @@ fn a_key_file_that_is_missing_empty_or_huge_is_refused() {
     let (_folder, entry) = key_file(" \n", 0o600);
     assert!(read_one(&entry, &[]).unwrap_err().to_string().contains("empty"));
 
-    let (_folder, entry) = key_file(&"k".repeat(usize::try_from(MAX_KEY_BYTES).unwrap() + 1), 0o600);
+    let (_folder, entry) =
+        key_file(&"k".repeat(usize::try_from(secret_source::MAX_SECRET_BYTES).unwrap() + 1), 0o600);
     let refused = read_one(&entry, &[]).unwrap_err();
-    assert!(matches!(refused, Error::Provider { defect: Defect::KeyTooLarge { .. }, .. }), "{refused}");
+    let is_too_large = matches!(refused, Error::Secret { fault: Fault::FileTooLarge { .. }, .. });
+    assert!(is_too_large, "{refused}");
 }
 
 #[test]
@@ -149,4 +153,20 @@ fn a_script_plays_its_models_at_the_prices_of_the_entry() {
 
     std::fs::write(&path, "rules: []").unwrap();
     assert!(matches!(read_one(&entry(""), &[]), Err(Error::Script(_))));
+}
+
+#[actix_rt::test]
+async fn a_key_that_a_command_says_is_asked_for_only_when_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("ran");
+    let script = format!("touch {}; echo FROM-COMMAND | tr A-Z a-z", trace.display());
+    let entry = format!(
+        "a: {{kind: openai, models: [{{name: m}}], api_key: {{command: [sh, -c, \"{script}\"], env: A_KEY}}}}"
+    );
+    let environment: Environment = [("PATH", "/usr/bin:/bin"), ("A_KEY", "sk")].into_iter().collect();
+    let read = read(&providers(&entry), &environment).unwrap();
+    assert_eq!((key(&read[0]), read[0].readiness, trace.exists()), (None, Readiness::Ready, false));
+    let unlocked = unlocked(&read, &environment, &Clock::real()).await.unwrap();
+    assert_eq!((key(&unlocked[0]), trace.exists()), (Some("from-command"), true));
+    assert!(!format!("{unlocked:?}").contains("from-command"));
 }

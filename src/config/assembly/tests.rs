@@ -209,3 +209,66 @@ fn a_released_server_refuses_a_fail_point() {
 fn the_roles_are_those_of_the_settings() {
     assert_eq!(Agents::default().by_role().map(|(role, _)| role), ROLES);
 }
+
+#[tokio::test]
+async fn the_password_of_the_database_comes_from_where_the_configuration_says() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    let write = |text: &str, mode: u32| {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let variables = [("PATH", "/usr/bin:/bin"), ("PGPASSWORD", "from-variable")];
+    let url: store::PostgresUrl = "postgres://u@db.example/d".parse().unwrap();
+    let with = |password: &str| {
+        let password = secrets::Secret::try_new(password).unwrap();
+        store::Database::Postgres(url.clone().with_password(&password))
+    };
+    let of = |place: &str| {
+        let text = format!("store: {{url: \"postgres://u@db.example/d\", password: {place}}}");
+        loaded(&folder, &text, &variables)
+    };
+    write("one\n", 0o600);
+    assert_eq!(of("{file: password}").unwrap().database, with("one"));
+    assert_eq!(of("{env: NOT_SET}").unwrap().database, with("from-variable"));
+    let asked = of("{command: [cat, /nowhere]}").unwrap();
+    assert_eq!(asked.database, store::Database::Postgres(url.clone()), "nobody has been asked yet");
+    let refused = asked.unlocked_database(&Clock::real()).await.unwrap_err().to_string();
+    assert!(refused.contains("`store.password`: `cat` failed"), "{refused}");
+
+    let place = format!("{{command: [cat, \"{}\"]}}", file.display());
+    let asked = of(&place).unwrap();
+    for password in ["one", "two"] {
+        write(password, 0o600);
+        assert_eq!(asked.unlocked_database(&Clock::real()).await.unwrap(), with(password));
+    }
+    write("three", 0o644);
+    let refused = of("{file: password}").unwrap_err().to_string();
+    assert!(refused.contains("chmod 600"), "{refused}");
+    for bad in ["three", "{command: []}", "{command: \"cat x\"}", "{}"] {
+        let refused = of(bad).unwrap_err().to_string();
+        assert!(refused.contains("password"), "{bad}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn each_blueprint_asks_the_command_of_a_key_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let text = format!(
+        "providers: {{{NO_SERVERS}, a: {{kind: openai, models: [{{name: m}}], api_key: {{command: [cat, \"{}\"]}}}}}}",
+        file.display()
+    );
+    let loaded = loaded(&folder, &text, &[("PATH", "/usr/bin:/bin")]).unwrap();
+    for key in ["one", "two"] {
+        std::fs::write(&file, key).unwrap();
+        let blueprint = blueprint(&loaded, Clock::real(), "impresario".into()).await.unwrap();
+        let found = blueprint.providers.iter().find(|spec| spec.id.as_str() == "a").unwrap();
+        let Some(upstream::Endpoint::Http(http)) = &found.endpoint else { panic!("it is ready") };
+        assert_eq!(http.key.as_ref().unwrap().expose(), key);
+    }
+    std::fs::remove_file(&file).unwrap();
+    let refused = blueprint(&loaded, Clock::real(), "impresario".into()).await.err().unwrap();
+    assert!(refused.to_string().contains("`providers.a.api_key`: `cat` failed"), "{refused}");
+}

@@ -84,6 +84,7 @@ async fn an_open_stream_shows_what_comes_and_ends_when_the_server_stops() {
     let rest = String::from_utf8(seen).unwrap();
     assert_eq!(numbers(&rest), [1]);
     assert!(!rest.contains("event: end"), "{rest}");
+    assert!(rest.contains("event: stopping\ndata: {\"seq\":1}\n\n"), "{rest}");
 }
 
 #[actix_rt::test]

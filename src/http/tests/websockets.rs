@@ -137,7 +137,9 @@ async fn a_stopping_server_says_that_it_comes_back() {
     let mut socket = Socket::open(&stage, &id, 0).await;
     assert_eq!(socket.read().await.0, TEXT);
     stage.close().await;
-    assert_eq!(socket.rest().await.1, 1012);
+    let (texts, code) = socket.rest().await;
+    assert_eq!(code, 1012);
+    assert_eq!(texts.last(), Some(&serde_json::json!({ "stopping": { "seq": 1 } })));
 }
 
 #[actix_rt::test]

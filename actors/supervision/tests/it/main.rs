@@ -13,6 +13,7 @@ mod panics;
 mod passivation;
 mod promises;
 mod puppet;
+mod roll_call;
 mod saga;
 mod strategies;
 mod stuck;

@@ -50,7 +50,7 @@ async fn is_left_behind(beats: &Clock, tree: &Tree) {
 }
 
 /// Blocks the thread of a puppet until the sender is dropped, and returns once it is blocked.
-async fn hold_thread(puppet: &Mailbox<Puppet>) -> mpsc::Sender<()> {
+pub(crate) async fn hold_thread(puppet: &Mailbox<Puppet>) -> mpsc::Sender<()> {
     let (release, blocked) = mpsc::channel();
     let entered = Arc::new(AtomicU64::new(0));
     let flag = entered.clone();

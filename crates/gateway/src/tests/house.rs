@@ -17,7 +17,9 @@ use scripted::Script;
 use units::{DeploymentId, TokenCount};
 use upstream::Endpoint;
 
-use crate::{Call, Deployment, End, Error, Gateway, Outcome, Patience, Receipt, Report, Routes};
+use crate::{
+    Call, Concluded, Deployment, End, Error, Gateway, Operation, Outcome, Patience, Receipt, Report, Routes,
+};
 
 /// Failures in a row that open a breaker here.
 pub(super) const TRIPS_AFTER: u16 = 4;
@@ -25,6 +27,7 @@ pub(super) const TRIPS_AFTER: u16 = 4;
 #[derive(Default)]
 pub(super) struct Recorder {
     pub(super) outcomes: Mutex<Vec<Outcome>>,
+    pub(super) concluded: Mutex<Vec<Concluded>>,
     pub(super) trips: Mutex<Vec<(DeploymentId, Option<Duration>)>>,
     pub(super) dropped: Mutex<Vec<(DeploymentId, chat::Parameter)>>,
 }
@@ -32,6 +35,10 @@ pub(super) struct Recorder {
 impl Report for Recorder {
     fn report(&self, outcome: Outcome) {
         self.outcomes.lock().unwrap().push(outcome);
+    }
+
+    fn concluded(&self, concluded: Concluded) {
+        self.concluded.lock().unwrap().push(concluded);
     }
 
     fn dropped(&self, deployment: &DeploymentId, parameter: chat::Parameter) {
@@ -108,7 +115,13 @@ impl House {
     }
 
     pub(super) fn question<'a>(&self, request: &'a Request) -> Call<'a> {
-        Call { role: "planner", request, within: Duration::from_secs(600) }
+        Call {
+            role: "planner",
+            operation: Operation::Plan,
+            models: access::Models::ALL,
+            request,
+            within: Duration::from_secs(600),
+        }
     }
 
     /// Who was called, and how that ended.

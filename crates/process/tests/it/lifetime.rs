@@ -1,7 +1,6 @@
 //! Nothing outlives its run: not past the wall time, a dropped future, the program's own end, or a killed server.
 
 use std::future::Future;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use clock::Clock;
@@ -139,13 +138,12 @@ async fn who_leaves_the_group_dies_within_namespaces_and_is_not_waited_for_witho
             go.path()
         );
         let command = Command { limits: Limits { wall: WALL, ..Limits::default() }, ..sh(&script) };
+        // Opened for both, because nobody is there to read yet.
+        let hold = std::fs::File::options().read(true).write(true).open(&until.path).unwrap();
         let mut run = std::pin::pin!(runner.run(&command));
         let escaped = until_said(&mut run, &said).await;
         assert_eq!(escaped.line, "escaped\n");
         let wall = clock.next_wake();
-        // Opened for both, because nobody may be there to read any more.
-        let mut hold = std::fs::File::options().read(true).write(true).open(&until.path).unwrap();
-        hold.write_all(b"stay").unwrap();
         tokio::select! {
             () = go.open() => {}
             _ = &mut run => panic!("ended before it was let go"),

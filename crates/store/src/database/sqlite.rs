@@ -38,6 +38,12 @@ struct JournalMode {
 }
 
 #[derive(QueryableByName)]
+struct Folded {
+    #[diesel(sql_type = BigInt)]
+    busy: i64,
+}
+
+#[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = BigInt)]
     count: i64,
@@ -58,6 +64,12 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<SqliteConnection, Error> {
     connection.batch_execute(WRITER_PRAGMAS).map_err(failed)?;
     migrate(&mut connection, path)?;
     Ok(connection)
+}
+
+/// Folds the write-ahead log back into the file and empties it; whether a reader kept some of it back.
+pub(crate) fn fold_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    let folded: Folded = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection)?;
+    Ok(folded.busy != 0)
 }
 
 /// Opens a database that a writer has opened before.

@@ -10,6 +10,24 @@ use crate::fixture::{Place, append, event, execute, new_workflow, usage};
 use crate::{MAX_PAYLOAD_BYTES, Write};
 
 #[test]
+fn a_database_takes_more_room_when_more_is_in_it() {
+    let place = Place::new();
+    let running = place.start();
+    let (id, claimed) = running.owned(1);
+    let fresh = place.readers().size().unwrap();
+    assert!(fresh > 0);
+    let mut large = append(&id, claimed.fence, Seq(0), &[1]);
+    // Digits that compress badly.
+    large.events[0].payload =
+        (0..200_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string()).collect();
+    large.events[0].payload.truncate(MAX_PAYLOAD_BYTES);
+    let bytes = large.events[0].payload.len() as u64;
+    running.append(large).unwrap();
+    assert!(place.readers().size().unwrap() > fresh + bytes / 4);
+    running.stop().unwrap();
+}
+
+#[test]
 fn a_workflow_reads_back_as_it_was_written() {
     let place = Place::new();
     let running = place.start();

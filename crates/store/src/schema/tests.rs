@@ -89,6 +89,11 @@ fn the_schema_is_what_the_migrations_make() {
         columns!(workflow_events: workflow_id seq event_id kind payload fence at),
         columns!(model_usage: id at call_key workflow_id role provider model input cached_input cache_written output
             reasoning cost_nanodollars outcome duration_ms),
+        columns!(nodes: id recorded audit_first_seq audit_first_prev audit_last_seq audit_last_hash),
+        columns!(audit_log: node seq at who action subject outcome detail times prev_hash hash),
+        columns!(requests: id at node request_id principal door method route status duration_ms bytes_in bytes_out),
+        columns!(api_keys: id name digest scopes models roots tags created_at expires_at revoked_at last_used_at
+            rotated_from),
     ];
     for (table, columns) in &tables {
         assert_eq!(in_database(&mut connection, table), *columns, "{table}");

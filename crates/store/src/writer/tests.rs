@@ -164,8 +164,15 @@ fn a_poison_write_hurts_only_itself() {
     usual.usage = vec![usage("usual", Some(&good))];
     let (writes, mut answers): (Vec<_>, Vec<_>) =
         [append(&good, Fence(1), Seq(0), &[1]), poison, usual].into_iter().map(appending).unzip();
-    let (end, hints) = run(Writer::open(&place.database).unwrap(), writes);
+    let (told, heard) = std::sync::mpsc::sync_channel(16);
+    let writer =
+        Writer::open(&place.database).unwrap().watched(move |transaction| told.send(transaction).unwrap());
+    let (end, hints) = run(writer, writes);
     end.unwrap();
+    let begins = |writes| Transaction::Begins { writes };
+    let (committed, failed) = (Transaction::Committed, Transaction::Failed);
+    let expected = [begins(3), failed, begins(1), committed, begins(1), failed, begins(1), committed];
+    assert_eq!(heard.iter().collect::<Vec<_>>(), expected);
 
     let mut next = || answers.remove(0).blocking_recv().unwrap();
     assert_eq!(next().unwrap(), Seq(1));

@@ -134,7 +134,7 @@ fn working_event() -> impl Strategy<Value = Event> {
     let answered = (any_step(), any_number(), any_answer(), option::of(any::<i64>().prop_map(Nanodollars)));
     prop_oneof![
         (any::<String>(), vec(any::<String>(), 0..3), any_settings()).prop_map(|(goal, check, settings)| {
-            Event::Started { goal, root: "/w".to_owned(), check, settings }
+            Event::Started { goal, root: "/w".to_owned(), check, settings, requester: None }
         }),
         answered.prop_map(|(step, turn, answer, cost)| Event::CallAnswered {
             key: CallKey::new(step, turn),

@@ -68,6 +68,7 @@ impl Driver {
             root: "/w".to_owned(),
             check: Vec::new(),
             settings: self.settings,
+            requester: None,
         })
         .unwrap();
         while self.state.outcome().is_none() {

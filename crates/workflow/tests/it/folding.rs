@@ -41,6 +41,7 @@ fn senseless_events_are_counted_and_change_nothing() {
             root: "/other".to_owned(),
             check: vec!["make".to_owned()],
             settings: settings(),
+            requester: None,
         },
         answered("second"),
         Event::Planned { attempt: 2, plan: small_plan() },

@@ -169,7 +169,7 @@ proptest! {
     #[test]
     fn any_sequence_of_events_folds_without_panic(events in vec(any_event(), 0..60), start in any::<bool>()) {
         let settings = Settings { step_failures: 0, ..crate::samples::settings() };
-        let started = Event::Started { goal: "Go".to_owned(), root: "/w".to_owned(), check: Vec::new(), settings };
+        let started = Event::Started { goal: "Go".to_owned(), root: "/w".to_owned(), check: Vec::new(), settings, requester: None };
         let mut state = State::default();
         for event in start.then_some(started).iter().chain(&events) {
             let finished = state.outcome().is_some();

@@ -10,7 +10,13 @@ use crate::run::{Run, abort, failed, give_up, plan_answered};
 use crate::samples::{answer, deployment, json, plan, settings, small_plan, task};
 
 fn start(goal: &str, root: &str, settings: Settings) -> Command {
-    Command::Start { goal: goal.to_owned(), root: root.to_owned(), check: Vec::new(), settings }
+    Command::Start {
+        goal: goal.to_owned(),
+        root: root.to_owned(),
+        check: Vec::new(),
+        settings,
+        requester: None,
+    }
 }
 
 fn record(key: CallKey, text: &str) -> Command {

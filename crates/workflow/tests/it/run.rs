@@ -17,7 +17,13 @@ impl Run {
     pub(crate) fn with(settings: Settings) -> Self {
         let mut run = Self::default();
         run.ok(
-            Command::Start { goal: "Mend it".to_owned(), root: "/w".to_owned(), check: Vec::new(), settings },
+            Command::Start {
+                goal: "Mend it".to_owned(),
+                root: "/w".to_owned(),
+                check: Vec::new(),
+                settings,
+                requester: None,
+            },
             &["started"],
         );
         run

@@ -68,9 +68,12 @@ fn families() -> io::Result<()> {
 /// Leaves its session and group, says so in one FIFO, and ends when the other one is closed.
 fn escape(said: &str, until: &str) -> io::Result<()> {
     nix::unistd::setsid()?;
+    // Opened before it says anything: who hears it may close the other end at once, and an open after that would wait
+    // for a writer that never comes.
+    let mut until = File::open(until)?;
     let mut said = File::options().write(true).open(said)?;
     said.write_all(b"escaped\n")?;
-    File::open(until)?.read_to_end(&mut Vec::new()).map(drop)
+    until.read_to_end(&mut Vec::new()).map(drop)
 }
 
 /// Says in a FIFO that it is there, and stays until it is killed, whatever asks it to end.

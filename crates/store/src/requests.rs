@@ -1,0 +1,93 @@
+//! Table `requests`: who asked what of this server and how it was answered; never what was in it.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use units::{NodeId, UnixMillis};
+
+use crate::connection::{Connection, each};
+use crate::error::WriteError;
+use crate::schema::requests;
+use crate::write::{MAX_NAME_BYTES, storable, text, within};
+
+/// One request and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// When it came.
+    pub at: UnixMillis,
+    /// What the answer calls it (`x-request-id`).
+    pub request_id: String,
+    /// Who asked.
+    pub principal: String,
+    /// Where it came in.
+    pub door: String,
+    /// Its method.
+    pub method: String,
+    /// The route's template, never the path.
+    pub route: String,
+    /// The answer's status.
+    pub status: u16,
+    /// From the request's head to the answer's, in milliseconds.
+    pub duration_ms: u64,
+    /// Bytes of the request's body, where its head told them.
+    pub bytes_in: Option<u64>,
+    /// Bytes of the answer's body; none for a stream.
+    pub bytes_out: Option<u64>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = requests)]
+struct NewRecord<'a> {
+    at: i64,
+    node: &'a str,
+    request_id: &'a str,
+    principal: &'a str,
+    door: &'a str,
+    method: &'a str,
+    route: &'a str,
+    status: i64,
+    duration_ms: i64,
+    bytes_in: Option<i64>,
+    bytes_out: Option<i64>,
+}
+
+impl RequestRow {
+    pub(crate) fn check(&self) -> Result<(), WriteError> {
+        let texts = [
+            ("a request's id", &self.request_id),
+            ("a request's principal", &self.principal),
+            ("a request's door", &self.door),
+            ("a request's method", &self.method),
+            ("a request's route", &self.route),
+        ];
+        for (what, found) in texts {
+            within(what, found.len(), MAX_NAME_BYTES)?;
+            text(what, found)?;
+        }
+        storable("milliseconds of a request", self.duration_ms)?;
+        storable("bytes of a request", self.bytes_in.unwrap_or_default())?;
+        storable("bytes of an answer", self.bytes_out.unwrap_or_default())
+    }
+}
+
+/// Writes the rows. The numbers have been checked to fit.
+pub(crate) fn insert(connection: &mut Connection, node: &NodeId, rows: &[&RequestRow]) -> QueryResult<()> {
+    let records: Vec<NewRecord<'_>> = rows.iter().map(|row| new(node, row)).collect();
+    each!(connection, one => diesel::insert_into(requests::table).values(&records).execute(one))?;
+    Ok(())
+}
+
+fn new<'a>(node: &'a NodeId, row: &'a RequestRow) -> NewRecord<'a> {
+    NewRecord {
+        at: row.at.0,
+        node: node.as_str(),
+        request_id: &row.request_id,
+        principal: &row.principal,
+        door: &row.door,
+        method: &row.method,
+        route: &row.route,
+        status: row.status.into(),
+        duration_ms: row.duration_ms.cast_signed(),
+        bytes_in: row.bytes_in.map(u64::cast_signed),
+        bytes_out: row.bytes_out.map(u64::cast_signed),
+    }
+}
