@@ -7,10 +7,12 @@
 mod breaker;
 mod costs;
 mod demo;
+mod doctor;
 mod example;
 mod interrupts;
 mod listing;
 mod logging;
+mod papers;
 mod places;
 mod printable;
 mod reach;
@@ -130,6 +132,22 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(settings::Order),
+    /// Look for what keeps a server from running well here, and say what to do about it; exit code 1 when something does.
+    Doctor {
+        /// How it is told.
+        #[arg(long, value_enum, default_value_t = doctor::Format::Text)]
+        format: doctor::Format,
+    },
+    /// Print what a shell needs to complete this program's commands.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command to a folder.
+    Man {
+        /// The folder; made where there is none.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// As shells say of what a Ctrl-C ended.
@@ -184,6 +202,9 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
+        Command::Doctor { format } => doctor::look(screen, &flags, format).await,
+        Command::Completions { shell } => papers::completions(shell),
+        Command::Man { folder } => papers::man(folder.as_deref()),
         Command::Config(order) => settings::look(screen, flags, order).await,
     }
 }

@@ -25,6 +25,7 @@ pub mod settings;
 mod state_folder;
 mod store_url;
 mod strategy;
+mod survey;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub use error::{Defect, Error};
 pub use secret_source::Fault;
 pub use settings::Settings;
 pub use state_folder::{Lock, MAX_SOCKET_PATH_BYTES, StateFolder};
+pub use survey::Contact;
 
 use accounts::Account;
 use assembly::FailPoint;

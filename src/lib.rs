@@ -4,6 +4,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 mod detect;
+pub mod doctor;
 pub mod http;
 pub mod reload;
 pub mod server;

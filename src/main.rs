@@ -3,6 +3,11 @@
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
+/// After a burst of large bodies it gives the memory back within seconds, by threads of its own; the system's allocator
+/// keeps it for as long as the process lives (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Before all else: a launcher must have one thread, and nothing of a server in it.
     if let Some(code) = process::launcher::enter(std::env::args_os()) {

@@ -37,7 +37,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The most connections of one worker.
-const MAX_CONNECTIONS: usize = 512;
+pub(crate) const MAX_CONNECTIONS: usize = 512;
 
 /// A running server. Dropped without [`Server::stop`] it ends at once; what is unfinished goes on at the next start.
 pub struct Server {

@@ -69,6 +69,24 @@ impl StateFolder {
         self.0.join("impresario.sock")
     }
 
+    /// The file that a server holds locked.
+    pub fn lock_file(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Whether what is there of it is closed to other users.
+    ///
+    /// # Errors
+    /// When it is no folder that can be looked at, or is open to others.
+    pub fn is_private(&self) -> Result<(), Error> {
+        for folder in [self.0.clone(), self.journals(), self.overlays()] {
+            if folder == self.0 || folder.exists() {
+                closed_to_others(&folder, FOLDER_MODE, unusable(&folder))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes what is missing, for this user alone. What is there is never made stricter: it may not be ours.
     ///
     /// # Errors
@@ -87,7 +105,7 @@ impl StateFolder {
     /// # Errors
     /// [`Error::Running`] when another server has it.
     pub fn lock(&self) -> Result<Lock, Error> {
-        let path = self.0.join("lock");
+        let path = self.lock_file();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
         let mut file = options.open(&path).map_err(unusable(&path))?;

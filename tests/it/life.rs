@@ -295,3 +295,31 @@ async fn without_a_service_manager_there_is_no_herald() {
     assert!(client.act(Act::Kill, "root/herald").await.is_err());
     said(&house, "serves").await;
 }
+
+/// The value of a key in the unit that comes with the program.
+fn unit(key: &str) -> String {
+    let unit = include_str!("../../deploy/impresario.service");
+    let found = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    found.unwrap_or_else(|| panic!("no `{key}` in the unit")).to_owned()
+}
+
+#[test]
+fn the_systemd_unit_waits_longer_than_the_server_needs_and_leaves_it_its_namespaces() {
+    let seconds = |key: &str| unit(key).parse::<u64>().unwrap();
+    let drain = impresario::config::Settings::default().server.drain_s.get();
+    // The drain, the goodbyes, what waits to be written, the tree and the database's close.
+    assert!(seconds("TimeoutStopSec") > drain + 5 + 10 + 10 + 10);
+    // The tree leaves a stuck thread behind after 30 s and goes on without it.
+    assert!(seconds("WatchdogSec") > 2 * 30);
+    assert_eq!((unit("Type").as_str(), unit("RestartPreventExitStatus").as_str()), ("notify", "2"));
+    let text = include_str!("../../deploy/impresario.service");
+    for key in [
+        "RestrictNamespaces=",
+        "PrivateUsers=",
+        "ProtectProc=",
+        "ProtectKernelTunables=",
+        "SystemCallFilter=",
+    ] {
+        assert!(!text.lines().any(|line| line.starts_with(key)), "{key} takes the commands' namespaces away");
+    }
+}

@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod confined;
 mod demo;
+mod doctor;
 mod failing;
 mod folder;
 mod hostile;

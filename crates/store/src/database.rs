@@ -35,6 +35,14 @@ impl fmt::Display for Database {
 }
 
 impl Database {
+    /// The name of the schema that this program works with: its newest migration.
+    pub fn schema_version(&self) -> String {
+        match self {
+            Self::Sqlite(_) => sqlite::schema_version(),
+            Self::Postgres(_) => postgres::schema_version(),
+        }
+    }
+
     /// Makes what is missing and brings the schema up to date.
     pub(crate) fn open_for_writing(&self) -> Result<Connection, Error> {
         Ok(match self {

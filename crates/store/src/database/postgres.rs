@@ -147,6 +147,11 @@ fn migrate(connection: &mut PgConnection, url: &PostgresUrl) -> Result<(), Migra
     upgrade::run(connection, migrations, &Database::Postgres(url.clone()))
 }
 
+/// The name of this program's schema.
+pub(super) fn schema_version() -> String {
+    upgrade::newest::<diesel::pg::Pg>(migrations)
+}
+
 fn migrations() -> EmbeddedMigrations {
     EMBEDDED
 }

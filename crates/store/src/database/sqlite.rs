@@ -66,6 +66,11 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<SqliteConnection, Error> {
     Ok(connection)
 }
 
+/// The name of this program's schema.
+pub(super) fn schema_version() -> String {
+    upgrade::newest::<diesel::sqlite::Sqlite>(migrations)
+}
+
 /// Folds the write-ahead log back into the file and empties it; whether a reader kept some of it back.
 pub(crate) fn fold_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
     let folded: Folded = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection)?;

@@ -32,6 +32,12 @@ pub(super) fn run<B: Backend>(
     run.map(|_| ()).map_err(|cause| Migration::Failed(Failure::new(cause)))
 }
 
+/// The newest of the embedded migrations, which names the schema.
+pub(super) fn newest<B: Backend>(embedded: fn() -> EmbeddedMigrations) -> String {
+    let migrations = MigrationSource::<B>::migrations(&embedded()).unwrap_or_default();
+    migrations.iter().map(|migration| migration.name().version().to_string()).max().unwrap_or_default()
+}
+
 /// The embedded migrations that the database lacks; refuses one that has what is not embedded.
 pub(super) fn pending<B: Backend>(
     connection: &mut impl MigrationHarness<B>,

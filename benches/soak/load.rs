@@ -1,0 +1,234 @@
+//! Mixed load on the doors there are: whole runs and plans, streams of both kinds, reads, errors, hang-ups, reloads.
+//!
+//! All of it is one task: who loads does not compete with who is loaded.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use units::{Seq, WorkflowId};
+use workflow::Mode;
+
+use crate::stage::{ALPHA, BETA, HOPELESS, SLOW, Stage, configuration};
+
+/// The kinds of load, each with its pause between two turns, in milliseconds.
+const KINDS: [(&str, u64); 9] = [
+    ("runs", 200),
+    ("plans over WebSockets", 100),
+    ("failures", 300),
+    ("aborts", 300),
+    ("hang-ups", 100),
+    ("reads", 50),
+    ("errors", 70),
+    ("reloads", 2_000),
+    ("command-line clients", 500),
+];
+/// The longest that one turn may take.
+const TURN_WITHIN: Duration = Duration::from_secs(60);
+/// The most bytes of an answer that are looked at.
+const MAX_ANSWER_BYTES: u64 = 8 << 20;
+
+type Turn = std::io::Result<()>;
+
+/// The load of one soak.
+pub(crate) struct Load<'a> {
+    stage: &'a Stage,
+    until: Instant,
+    done: [Cell<u64>; KINDS.len()],
+    failed: Cell<u64>,
+}
+
+impl<'a> Load<'a> {
+    pub(crate) fn new(stage: &'a Stage, length: Duration) -> Self {
+        let until = stage.clock.now() + length;
+        Self { stage, until, done: Default::default(), failed: Cell::new(0) }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage.clock.now() >= self.until
+    }
+
+    pub(crate) fn counts(&self) -> String {
+        let done: Vec<String> =
+            KINDS.iter().zip(&self.done).map(|((name, _), done)| format!("{name} {}", done.get())).collect();
+        format!("{}, turns that failed {}", done.join(", "), self.failed.get())
+    }
+
+    /// The kinds of which no turn went well.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        let kinds = KINDS.iter().zip(&self.done);
+        kinds.filter(|(_, done)| done.get() == 0).map(|((name, _), _)| *name).collect()
+    }
+
+    pub(crate) async fn run(&self) {
+        join_all((0..KINDS.len()).map(|kind| self.repeat(kind))).await;
+    }
+
+    async fn repeat(&self, kind: usize) {
+        let mut turn = 0;
+        while !self.is_over() {
+            match self.stage.clock.timeout(TURN_WITHIN, self.turn(kind, turn)).await {
+                Ok(Ok(())) => self.done[kind].set(self.done[kind].get() + 1),
+                Ok(Err(_)) | Err(clock::Elapsed) => self.failed.set(self.failed.get() + 1),
+            }
+            turn += 1;
+            self.stage.clock.sleep(Duration::from_millis(KINDS[kind].1)).await;
+        }
+    }
+
+    fn turn(&self, kind: usize, turn: u64) -> LocalBoxFuture<'_, Turn> {
+        match kind {
+            0 => self.whole_run().boxed_local(),
+            1 => self.plan_over_websocket().boxed_local(),
+            2 => self.to_its_end(HOPELESS, Mode::PlanOnly).map(|end| end.map(drop)).boxed_local(),
+            3 => self.abort().boxed_local(),
+            4 => self.hang_up(turn).boxed_local(),
+            5 => self.read(turn).boxed_local(),
+            6 => self.err(turn).boxed_local(),
+            7 => self.reload(turn).boxed_local(),
+            _ => self.come_and_go().boxed_local(),
+        }
+    }
+
+    /// A run that changes the workspace back or forth.
+    async fn whole_run(&self) -> Turn {
+        let text = std::fs::read_to_string(self.stage.work().join("a.txt"))?;
+        let goal = if text.starts_with("alpha") { BETA } else { ALPHA };
+        let id = self.to_its_end(goal, Mode::Run).await?;
+        let view = self.stage.client.workflow(&id).await.map_err(other)?;
+        if view.line.status != "done" {
+            return Err(std::io::Error::other(view.line.status));
+        }
+        self.stage.client.diff(&id).await.map_err(other).map(drop)
+    }
+
+    async fn to_its_end(&self, goal: &str, mode: Mode) -> std::io::Result<WorkflowId> {
+        let client = &self.stage.client;
+        let id = client.start(&self.stage.order(goal, mode)).await.map_err(other)?;
+        let mut events = client.follow(&id, Seq(0));
+        while let Some(event) = events.next().await {
+            event.map_err(other)?;
+        }
+        Ok(id)
+    }
+
+    async fn plan_over_websocket(&self) -> Turn {
+        let order = self.stage.order(BETA, Mode::PlanOnly);
+        let id = self.stage.client.start(&order).await.map_err(other)?;
+        let address = self.stage.address;
+        let request = format!(
+            "GET /v1/workflows/{id}/ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let seen = exchange(TcpStream::connect(address).await?, request.as_bytes()).await?;
+        expect(&seen, "{\"end\":{\"seq\":")
+    }
+
+    async fn abort(&self) -> Turn {
+        let client = &self.stage.client;
+        let id = client.start(&self.stage.order(SLOW, Mode::PlanOnly)).await.map_err(other)?;
+        client.abort(&id, "the soak").await.map_err(other)?;
+        let mut events = client.follow(&id, Seq(0));
+        while let Some(event) = events.next().await {
+            event.map_err(other)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever asks goes away: in the middle of a head, of a body, of a stream.
+    async fn hang_up(&self, turn: u64) -> Turn {
+        let address = self.stage.address;
+        match turn % 3 {
+            0 => TcpStream::connect(address).await?.write_all(b"GET /v1/workf").await,
+            1 => {
+                let head = "POST /v1/workflows HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                            Content-Length: 5000\r\n\r\n{\"goal\":";
+                UnixStream::connect(self.stage.socket()).await?.write_all(head.as_bytes()).await
+            }
+            _ => {
+                let client = &self.stage.client;
+                let id = client.start(&self.stage.order(SLOW, Mode::PlanOnly)).await.map_err(other)?;
+                let mut stream = TcpStream::connect(address).await?;
+                let request = format!("GET /v1/workflows/{id}/events HTTP/1.1\r\nHost: {address}\r\n\r\n");
+                stream.write_all(request.as_bytes()).await?;
+                stream.read_exact(&mut [0; 64]).await?;
+                drop(stream);
+                client.abort(&id, "the soak").await.map_err(other)
+            }
+        }
+    }
+
+    async fn read(&self, turn: u64) -> Turn {
+        let paths = [
+            "/healthz",
+            "/metrics",
+            "/admin/tree",
+            "/admin/config",
+            "/v1/providers",
+            "/v1/workflows?limit=20",
+        ];
+        let path = paths[usize::try_from(turn).unwrap_or_default() % paths.len()];
+        let address = self.stage.address;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        expect(&exchange(TcpStream::connect(address).await?, request.as_bytes()).await?, " 200 OK")
+    }
+
+    async fn err(&self, turn: u64) -> Turn {
+        let address = self.stage.address;
+        let (request, status) = match turn % 4 {
+            0 => (format!("GET /none HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"), " 404 "),
+            1 => ("GET /healthz HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n\r\n".to_owned(), " 4"),
+            2 => (
+                format!(
+                    "GET /v1/workflows/zzzzzzzzzzzz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+                ),
+                " 404 ",
+            ),
+            _ => {
+                let body = format!("{{\"goal\": {}", "[".repeat(50_000));
+                let head = "POST /v1/workflows HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n";
+                let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+                let stream = UnixStream::connect(self.stage.socket()).await?;
+                return expect(&exchange(stream, request.as_bytes()).await?, " 400 ");
+            }
+        };
+        expect(&exchange(TcpStream::connect(address).await?, request.as_bytes()).await?, status)
+    }
+
+    /// Every fifth configuration is wrong.
+    async fn reload(&self, turn: u64) -> Turn {
+        let text =
+            if turn % 5 == 4 { "routing: {maxRetries: many}\n".to_owned() } else { configuration(turn) };
+        self.stage.configure(&text);
+        self.stage.client.configuration().await.map_err(other).map(drop)
+    }
+
+    /// As each command of the command line does.
+    async fn come_and_go(&self) -> Turn {
+        let client = impresario::client::Client::connect(&self.stage.socket()).await.map_err(other)?;
+        client.tree().await.map_err(other).map(drop)
+    }
+}
+
+/// Sends and reads until the server closes.
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &[u8],
+) -> std::io::Result<Vec<u8>> {
+    stream.write_all(request).await?;
+    let mut seen = Vec::new();
+    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut seen).await?;
+    Ok(seen)
+}
+
+fn expect(seen: &[u8], words: &str) -> Turn {
+    let text = String::from_utf8_lossy(seen);
+    if text.contains(words) { Ok(()) } else { Err(std::io::Error::other(text.into_owned())) }
+}
+
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> std::io::Error {
+    std::io::Error::other(error)
+}
