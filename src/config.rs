@@ -8,7 +8,9 @@ mod accounts;
 mod assembly;
 mod base_url;
 mod bounded;
+mod certificate;
 mod checking;
+mod doors;
 mod environment;
 mod error;
 mod forerunner;
@@ -30,6 +32,7 @@ use std::path::PathBuf;
 use units::ProviderId;
 
 pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
+pub use certificate::certificate;
 pub use checking::Checked;
 pub use environment::Environment;
 pub use error::{Defect, Error};

@@ -15,6 +15,7 @@ use workflow::{MAX_LIMIT, Mode};
 
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
+pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
 pub use super::key_place::KeyPlace;
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
@@ -70,6 +71,16 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve HTTP.
     pub workers: Bounded<1, 64>,
+    /// Names that it answers to beside its own.
+    pub hosts: Hosts,
+    /// Pages that may ask.
+    pub origins: PageOrigins,
+    /// Who says truly where a request comes from.
+    pub trusted_proxies: Proxies,
+    /// The certificate that it shows.
+    pub tls: Tls,
+    /// What is too much or too long.
+    pub limits: Limits,
 }
 
 /// Where everything is stored.
@@ -290,7 +301,15 @@ pub struct Upstream {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 7300).into(), workers: Bounded::new(2) }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 7300).into(),
+            workers: Bounded::new(2),
+            hosts: Hosts::default(),
+            origins: PageOrigins::default(),
+            trusted_proxies: Proxies::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
