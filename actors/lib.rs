@@ -5,6 +5,7 @@ pub mod tree;
 mod branches;
 
 pub mod agent;
+pub mod arrivals;
 pub mod catalogue;
 pub mod deployment;
 pub mod feed;

@@ -17,6 +17,8 @@ use prometheus::{
 use supervision::{ActorSpec, ChildSpec, Kind, Mailbox, Node, Start, State, WhileDown, actor};
 use units::{DeploymentId, TokenCount};
 
+use crate::arrivals::Arrivals;
+
 pub use prometheus::TEXT_FORMAT;
 
 type Tokens = fn(&Usage) -> TokenCount;
@@ -62,6 +64,7 @@ pub(crate) struct Families {
     dropped: IntGaugeVec,
     configured: Configured,
     finished: Finished,
+    arrivals: Arrivals,
     actors: IntGaugeVec,
     restarts: IntGauge,
 }
@@ -175,6 +178,7 @@ impl Families {
                 ),
             ),
             configured: Configured::new(&registry),
+            arrivals: Arrivals::new(&registry),
             finished: Finished(counters(
                 "impresario_workflows_finished_total",
                 "Workflows that ended since the server started, by outcome.",
@@ -223,6 +227,11 @@ impl Families {
     /// What reloads count with.
     pub(crate) fn configured(&self) -> Configured {
         self.configured.clone()
+    }
+
+    /// What doors count with.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        self.arrivals.clone()
     }
 
     /// What instances count with.
@@ -316,7 +325,10 @@ impl Finished {
     }
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
+pub(crate) fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    family: prometheus::Result<C>,
+) -> C {
     let family = family.expect("names of families and labels are well-formed, and there are buckets");
     registry.register(Box::new(family.clone())).expect("each family is registered once");
     family

@@ -17,6 +17,7 @@ use supervision::{
 };
 use units::{DeploymentId, ModelName, ProviderId};
 
+use crate::arrivals::Arrivals;
 use crate::blocking;
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
@@ -162,6 +163,8 @@ pub struct Doors {
     pub registry: Registry,
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
+    /// What is counted at the doors.
+    pub arrivals: Arrivals,
     metrics: supervision::Mailbox<Metrics>,
 }
 
@@ -247,7 +250,9 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     // Set here alone.
     let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
-    let doors = Doors { workflows, readers, pulses, routes, workbench, registry, view, metrics: scraped };
+    let arrivals = families.arrivals();
+    let doors =
+        Doors { workflows, readers, pulses, routes, workbench, registry, view, arrivals, metrics: scraped };
     let configured = families.configured();
     Ok(House { tree, doors, branches, switch, manners, configured })
 }

@@ -7,4 +7,5 @@ mod detect;
 pub mod http;
 pub mod reload;
 pub mod server;
+mod tls;
 pub mod ws;

@@ -25,16 +25,17 @@ use tracing::info;
 use workflow::Mode;
 
 use crate::config::{self, Loaded};
-use crate::http::{self, Desk, MAX_STREAMS};
+use crate::http::{self, Desk, Gate, MAX_STREAMS, Probe};
+use crate::tls::Certificates;
 
 /// How long what is being answered may take when the server stops, in seconds.
 const STOPPING_WITHIN_S: u64 = 5;
-/// How long a client may take for the head of its request.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// The most connections of one worker.
-const MAX_CONNECTIONS: usize = 512;
+/// How long a closing connection is read from, so that the last answer arrives.
+const LINGERS_FOR: Duration = Duration::from_secs(1);
+/// How long a client may take for the handshake of TLS.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+/// Connections of a worker that the gate has not counted yet: it does so after the handshake.
+const UNCOUNTED: usize = 256;
 
 /// A running server. Dropped without [`Server::stop`] it ends at once; what is unfinished goes on at the next start.
 pub struct Server {
@@ -44,6 +45,7 @@ pub struct Server {
     house: House,
     clock: Clock,
     launcher: PathBuf,
+    certificates: Option<Arc<Certificates>>,
     addresses: Addresses,
     _socket: SocketFile,
     _lock: config::Lock,
@@ -143,6 +145,7 @@ impl Server {
         }
         loaded.state.make()?;
         let lock = loaded.state.lock()?;
+        let certificates = Certificates::open(&loaded.settings.server.tls)?;
         let tcp = TcpListener::bind(listen).map_err(|source| Error::Listen { listen, source })?;
         let own = tcp.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let (unix, socket) = open_socket(loaded.state.socket())?;
@@ -150,14 +153,17 @@ impl Server {
 
         let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
         let (stopping, stops) = watch::channel(false);
+        let server = loaded.settings.server.clone();
+        let gate = Arc::new(Gate::new(server, clock.clone(), house.doors().arrivals.clone()));
         let desk = Desk {
             doors: house.doors().clone(),
+            probe: Arc::new(Probe::new(house.doors().readers.clone(), clock.clone())),
+            gate,
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: stops,
         };
-        let workers = usize::try_from(loaded.settings.server.workers.get()).expect("its bound is far below");
         // Before anybody is served, so that nobody meets a workflow that has not come back yet; who connects waits.
         let resumed = match house.doors().workflows.resume().await {
             Ok(resumed) => resumed,
@@ -166,7 +172,7 @@ impl Server {
                 return Err(Error::Resume(error));
             }
         };
-        let (handle, web) = match open_doors(desk, tcp, unix, workers) {
+        let (handle, web) = match open_doors(desk, tcp, unix, certificates.as_ref()) {
             Ok(open) => open,
             Err(error) => {
                 house.stop().await;
@@ -182,6 +188,7 @@ impl Server {
             house,
             clock,
             launcher,
+            certificates,
             addresses,
             _socket: socket,
             _lock: lock,
@@ -204,13 +211,17 @@ impl Server {
     /// # Errors
     /// What is wrong with it; then the last one stays in force.
     pub async fn follow(&self, loaded: &Loaded) -> Result<i64, Error> {
-        match config::blueprint(loaded, self.clock.clone(), self.launcher.clone()).await {
-            Ok(blueprint) => Ok(self.house.follow(&blueprint).await?),
-            Err(error) => {
-                self.house.refused();
-                Err(error.into())
-            }
+        let read = async {
+            let certificate = self.certificates.as_ref().map(|shown| shown.read()).transpose()?;
+            let blueprint = config::blueprint(loaded, self.clock.clone(), self.launcher.clone()).await?;
+            Ok::<_, config::Error>((certificate, blueprint))
+        };
+        let (certificate, blueprint) = read.await.inspect_err(|_| self.house.refused())?;
+        let revision = self.house.follow(&blueprint).await?;
+        if let (Some(shown), Some(certificate)) = (&self.certificates, certificate) {
+            shown.show(certificate);
         }
+        Ok(revision)
     }
 
     /// Whether all providers and models of the configuration in force have a place; else it is to be followed again.
@@ -255,24 +266,39 @@ fn open_doors(
     desk: Desk,
     tcp: TcpListener,
     unix: UnixListener,
-    workers: usize,
+    certificates: Option<&Arc<Certificates>>,
 ) -> io::Result<(ServerHandle, Fuse<actix_web::dev::Server>)> {
+    let gate = desk.gate.clone();
+    let rules = gate.rules().clone();
     let factory = move || {
-        App::new().app_data(Data::new(desk.clone())).wrap(from_fn(http::pass)).configure(http::routes)
+        // The last one is the first that a request meets.
+        App::new()
+            .app_data(Data::new(desk.clone()))
+            .wrap(from_fn(http::body::taken))
+            .wrap(from_fn(http::admission::admitted))
+            .wrap(from_fn(http::origin::checked))
+            .wrap(from_fn(http::request_id::named))
+            .configure(http::routes)
     };
+    let limits = &rules.limits;
     let server = HttpServer::new(factory)
-        .workers(workers)
-        .max_connections(MAX_CONNECTIONS)
-        .client_request_timeout(HEAD_WITHIN)
-        .keep_alive(KEEP_ALIVE)
+        .workers(rules.workers.size())
+        // The gate counts, and closes at once what is too much: here a full port would keep the other waiting.
+        .max_connections(2 * limits.connections.size() + UNCOUNTED)
+        .client_request_timeout(limits.head_s.seconds())
+        .client_disconnect_timeout(LINGERS_FOR)
+        .tls_handshake_timeout(HANDSHAKE_WITHIN)
+        .keep_alive(limits.idle_s.seconds())
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .shutdown_timeout(STOPPING_WITHIN_S)
         .disable_signals()
-        .on_connect(http::on_connect)
-        .listen(tcp)?
-        .listen_uds(unix)?;
-    let server = server.run();
+        .on_connect(move |connection, extensions| http::on_connect(&gate, connection, extensions));
+    let server = match certificates {
+        Some(certificates) => server.listen_rustls_0_23(tcp, certificates.offer())?,
+        None => server.listen(tcp)?,
+    };
+    let server = server.listen_uds(unix)?.run();
     let (handle, mut server) = (server.handle(), server.fuse());
     // The first look starts the threads that serve; the later ones only wait for the end.
     if let Some(Err(error)) = (&mut server).now_or_never() {

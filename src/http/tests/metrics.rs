@@ -52,7 +52,8 @@ async fn a_scrape_over_tcp_is_text_that_parses_and_tells_no_secret() {
         let (family, labels, value) = sample(line).unwrap_or_else(|| panic!("no sample: {line:?}"));
         assert!(family.starts_with("impresario_") && value >= 0.0, "{line}");
         for (label, value) in labels {
-            let known = ["provider", "model", "parameter", "end", "kind", "outcome", "state", "le"];
+            let known =
+                ["provider", "model", "parameter", "end", "kind", "outcome", "state", "le", "door", "reason"];
             assert!(known.contains(&label), "{line}");
             assert!(!value.contains(['/', ' ']), "{line}");
         }
