@@ -23,7 +23,7 @@ use crate::blocking;
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
-use crate::herald::{Announcer, Herald, Manager};
+use crate::herald::{Announcer, Herald, NotifySocket};
 use crate::keyring::{Keyring, Keys};
 use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Traffic};
 use crate::resumption::Resumption;
@@ -91,7 +91,7 @@ pub struct Blueprint {
     /// Threads that carry actors.
     pub threads: usize,
     /// Who is told how the server does.
-    pub manager: Option<Manager>,
+    pub manager: Option<NotifySocket>,
 }
 
 /// Why the house does not stand.

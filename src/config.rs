@@ -8,19 +8,21 @@ mod accounts;
 mod assembly;
 mod base_url;
 mod bounded;
+mod certificate;
 mod checking;
+mod doors;
 mod environment;
 mod error;
 mod forerunner;
 mod key_place;
 mod layers;
 mod local_servers;
+mod notify_socket;
 mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
 mod secret_source;
-mod service_manager;
 pub mod settings;
 mod state_folder;
 mod store_url;
@@ -30,10 +32,11 @@ mod survey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use actors::herald::Manager;
+use actors::herald::NotifySocket;
 use units::ProviderId;
 
 pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
+pub use certificate::certificate;
 pub use checking::Checked;
 pub use environment::Environment;
 pub use error::{Defect, Error};
@@ -74,7 +77,7 @@ pub struct Loaded {
     /// The environment as it was when this was loaded.
     pub environment: Environment,
     /// Who is told how the server does; [`Loaded::under_the_manager`] finds it.
-    pub manager: Option<Manager>,
+    pub manager: Option<NotifySocket>,
     accounts: Vec<Account>,
     /// The command that says the store's password.
     password_command: Option<Vec<String>>,
@@ -87,7 +90,7 @@ impl Loaded {
     /// # Errors
     /// When the variables that it left cannot be read.
     pub fn under_the_manager(self) -> Result<Self, Error> {
-        Ok(Self { manager: service_manager::find(&self.environment, std::process::id())?, ..self })
+        Ok(Self { manager: notify_socket::find(&self.environment, std::process::id())?, ..self })
     }
 }
 

@@ -4,12 +4,23 @@
 
 mod admin;
 mod administration;
+pub(crate) mod admission;
+mod asker;
+pub(crate) mod body;
 mod configuration;
+mod counts;
+mod denial;
 mod door;
+mod failures;
 mod following;
+mod gate;
+mod health;
 mod meter;
+mod nesting;
+pub(crate) mod origin;
 mod projection;
 mod refusal;
+pub(crate) mod request_id;
 mod sse;
 pub mod views;
 mod workflows;
@@ -23,13 +34,14 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::reload::Standing;
 use crate::ws;
-pub(crate) use door::{is_loopback, on_connect, pass};
+pub(crate) use denial::denied;
+pub(crate) use door::{is_loopback, on_connect};
 pub(crate) use following::{Following, Shown, event_json};
-pub(crate) use meter::{Meter, count};
+pub(crate) use gate::Gate;
+pub(crate) use health::Probe;
+pub(crate) use meter::count;
 pub(crate) use refusal::Refusal;
 
-/// The most bytes of a request's body.
-pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The most event streams that are open at once, SSE and WebSockets together.
 pub(crate) const MAX_STREAMS: usize = 256;
 
@@ -37,6 +49,10 @@ pub(crate) const MAX_STREAMS: usize = 256;
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) doors: actors::tree::Doors,
+    /// How much room there is at the doors.
+    pub(crate) gate: Arc<Gate>,
+    /// What was last seen of the database.
+    pub(crate) probe: Arc<Probe>,
     pub(crate) clock: Clock,
     /// The limits of runs that name none.
     pub(crate) limits: workflow::Settings,
@@ -48,14 +64,17 @@ pub(crate) struct Desk {
     pub(crate) configuration: watch::Receiver<Standing>,
 }
 
-/// All routes. On TCP only those that read are served; `door` sees to that.
+/// All routes. On TCP only those that read are served; `origin` sees to that.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
-        .app_data(web::JsonConfig::default().limit(MAX_BODY_BYTES).error_handler(refusal::of_body))
+        // The bound that counts is kept before a route is asked.
+        .app_data(web::JsonConfig::default().limit(usize::MAX).error_handler(refusal::of_body))
         .app_data(web::QueryConfig::default().error_handler(refusal::of_query))
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
-        .service(at("/healthz", [get().to(admin::health)]))
         .service(at("/admin/config", [get().to(configuration::standing)]))
+        .service(at("/healthz", [get().to(health::lives)]))
+        .service(at("/livez", [get().to(health::lives)]))
+        .service(at("/readyz", [get().to(health::is_ready)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
         .service(at("/admin/tree/kill", [post().to(administration::kill)]))
         .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))

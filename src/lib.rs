@@ -8,4 +8,5 @@ pub mod doctor;
 pub mod http;
 pub mod reload;
 pub mod server;
+mod tls;
 pub mod ws;

@@ -1,4 +1,6 @@
-//! A new configuration for a server that runs: on SIGHUP, and when its file has changed.
+//! A new configuration for a server that runs: on SIGHUP, and when a file of it has changed.
+//!
+//! The files of TLS are read anew with it, and are looked at too.
 //!
 //! The file is looked at rather than watched: that costs one call of the system in a while, and sees every way in which
 //! editors and deployments replace a file (written in place, renamed over it, a link that leads elsewhere).
@@ -26,15 +28,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Reloads {
     flags: Flags,
     environment: Environment,
-    file: Option<PathBuf>,
+    /// The configuration's own file, and those of TLS.
+    files: Vec<PathBuf>,
     /// What the server was started with.
     started: Settings,
     clock: Clock,
     hangup: Signal,
-    /// The file as it was last read.
-    read: Option<Stamp>,
-    /// The file as it was last seen, where that differs.
-    changing: Option<Option<Stamp>>,
+    /// The files as they were last read.
+    read: Vec<Option<Stamp>>,
+    /// The files as they were last seen, where that differs.
+    changing: Option<Vec<Option<Stamp>>>,
     /// What the tree has lost was tried to be given back.
     mended: bool,
 }
@@ -98,17 +101,19 @@ impl Reloads {
     /// # Errors
     /// When the system gives no handler.
     pub fn listen(flags: &Flags, loaded: &Loaded, clock: Clock) -> io::Result<Self> {
-        let file = loaded.file.clone();
+        let tls = &loaded.settings.server.tls;
+        let files = [&loaded.file, &tls.certificate, &tls.key];
+        let files: Vec<PathBuf> = files.into_iter().flatten().cloned().collect();
         Ok(Self {
             flags: flags.clone(),
             environment: loaded.environment.clone(),
             started: loaded.settings.clone(),
             clock,
             hangup: signal(SignalKind::hangup())?,
-            read: file.as_deref().and_then(Stamp::of),
+            read: stamps(&files),
             changing: None,
             mended: false,
-            file,
+            files,
         })
     }
 
@@ -125,13 +130,13 @@ impl Reloads {
                 return;
             }
             self.mended &= !is_whole;
-            let now = self.stamp();
+            let now = stamps(&self.files);
             if now == self.read {
                 self.changing = None;
                 continue;
             }
             // Twice the same: nobody is in the middle of writing it.
-            if self.changing.replace(now) == Some(now) {
+            if self.changing.replace(now.clone()) == Some(now) {
                 return;
             }
         }
@@ -139,9 +144,9 @@ impl Reloads {
 
     /// Reads and checks everything anew, and puts it in force; where anything is wrong, the last good one stays.
     pub async fn carry_out(&mut self, server: &Server) {
-        (self.read, self.changing) = (self.stamp(), None);
         let announcer = &server.doors().announcer;
         announcer.tell(News::Reloading);
+        (self.read, self.changing) = (stamps(&self.files), None);
         match self.load(server).await {
             Ok((loaded, revision)) => {
                 info!(revision, "a new configuration is in force");
@@ -186,8 +191,8 @@ impl Reloads {
         let revision = server.follow(&loaded).await.map_err(|error| vec![error.to_string()])?;
         Ok((loaded, revision))
     }
+}
 
-    fn stamp(&self) -> Option<Stamp> {
-        self.file.as_deref().and_then(Stamp::of)
-    }
+fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
+    files.iter().map(|file| Stamp::of(file)).collect()
 }

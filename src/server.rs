@@ -28,16 +28,17 @@ use tracing::info;
 use workflow::Mode;
 
 use crate::config::{self, Loaded};
-use crate::http::{self, Desk, MAX_STREAMS};
+use crate::http::{self, Desk, Gate, MAX_STREAMS, Probe};
 use crate::reload::Standing;
+use crate::tls::Certificates;
 pub use drain::{Hurry, Stopped};
 
-/// How long a client may take for the head of its request.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// The most connections of one worker.
-pub(crate) const MAX_CONNECTIONS: usize = 512;
+/// How long a closing connection is read from, so that the last answer arrives.
+const LINGERS_FOR: Duration = Duration::from_secs(1);
+/// How long a client may take for the handshake of TLS.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+/// Connections of a worker that the gate has not counted yet: it does so after the handshake.
+const UNCOUNTED: usize = 256;
 
 /// A running server. Dropped without [`Server::stop`] it ends at once; what is unfinished goes on at the next start.
 pub struct Server {
@@ -48,6 +49,7 @@ pub struct Server {
     house: House,
     clock: Clock,
     launcher: PathBuf,
+    certificates: Option<Arc<Certificates>>,
     addresses: Addresses,
     streams: Arc<Semaphore>,
     drain: Duration,
@@ -149,6 +151,7 @@ impl Server {
         }
         loaded.state.make()?;
         let lock = loaded.state.lock()?;
+        let certificates = Certificates::open(&loaded.settings.server.tls)?;
         let tcp = TcpListener::bind(listen).map_err(|source| Error::Listen { listen, source })?;
         let own = tcp.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let (unix, socket) = open_socket(loaded.state.socket())?;
@@ -157,8 +160,12 @@ impl Server {
         let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
         let (stopping, stops) = watch::channel(false);
         let (configuration, standing) = watch::channel(Standing::first(clock.wall()));
+        let server = loaded.settings.server.clone();
+        let gate = Arc::new(Gate::new(server, clock.clone(), house.doors().traffic.clone()));
         let desk = Desk {
             doors: house.doors().clone(),
+            probe: Arc::new(Probe::new(house.doors().readers.clone(), clock.clone())),
+            gate,
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -166,7 +173,6 @@ impl Server {
             configuration: standing,
         };
         let (streams, drain) = (desk.streams.clone(), loaded.settings.server.drain());
-        let workers = usize::try_from(loaded.settings.server.workers.get()).expect("its bound is far below");
         // Before anybody is served, so that nobody meets a workflow that has not come back yet; who connects waits.
         let resumed = match house.doors().workflows.resume().await {
             Ok(resumed) => resumed,
@@ -175,7 +181,7 @@ impl Server {
                 return Err(Error::Resume(error));
             }
         };
-        let (handle, web) = match open_doors(desk, tcp, unix, workers, drain) {
+        let (handle, web) = match open_doors(desk, tcp, unix, certificates.as_ref(), drain) {
             Ok(open) => open,
             Err(error) => {
                 house.stop().await;
@@ -193,6 +199,7 @@ impl Server {
             house,
             clock,
             launcher,
+            certificates,
             addresses,
             streams,
             drain,
@@ -217,13 +224,17 @@ impl Server {
     /// # Errors
     /// What is wrong with it; then the last one stays in force.
     pub async fn follow(&self, loaded: &Loaded) -> Result<i64, Error> {
-        match config::blueprint(loaded, self.clock.clone(), self.launcher.clone()).await {
-            Ok(blueprint) => Ok(self.house.follow(&blueprint).await?),
-            Err(error) => {
-                self.house.refused();
-                Err(error.into())
-            }
+        let read = async {
+            let certificate = self.certificates.as_ref().map(|shown| shown.read()).transpose()?;
+            let blueprint = config::blueprint(loaded, self.clock.clone(), self.launcher.clone()).await?;
+            Ok::<_, config::Error>((certificate, blueprint))
+        };
+        let (certificate, blueprint) = read.await.inspect_err(|_| self.house.refused())?;
+        let revision = self.house.follow(&blueprint).await?;
+        if let (Some(shown), Some(certificate)) = (&self.certificates, certificate) {
+            shown.show(certificate);
         }
+        Ok(revision)
     }
 
     /// Whether all providers and models of the configuration in force have a place; else it is to be followed again.
@@ -258,35 +269,43 @@ fn open_doors(
     desk: Desk,
     tcp: TcpListener,
     unix: UnixListener,
-    workers: usize,
+    certificates: Option<&Arc<Certificates>>,
     drain: Duration,
 ) -> io::Result<(ServerHandle, Fuse<actix_web::dev::Server>)> {
-    let meter = http::Meter::new(&desk);
+    let gate = desk.gate.clone();
+    let rules = gate.rules().clone();
     let factory = move || {
+        // The last one is the first that a request meets.
         App::new()
             .app_data(Data::new(desk.clone()))
-            .wrap(from_fn(http::pass))
+            .wrap(from_fn(http::body::taken))
+            .wrap(from_fn(http::admission::admitted))
+            .wrap(from_fn(http::origin::checked))
+            .wrap(from_fn(http::request_id::named))
             // The outermost: who is refused is counted too.
             .wrap(from_fn(http::count))
             .configure(http::routes)
     };
+    let limits = &rules.limits;
     let server = HttpServer::new(factory)
-        .workers(workers)
-        .max_connections(MAX_CONNECTIONS)
-        .client_request_timeout(HEAD_WITHIN)
-        .keep_alive(KEEP_ALIVE)
+        .workers(rules.workers.size())
+        // The gate counts, and closes at once what is too much: here a full port would keep the other waiting.
+        .max_connections(2 * limits.connections.size() + UNCOUNTED)
+        .client_request_timeout(limits.head_s.seconds())
+        .client_disconnect_timeout(LINGERS_FOR)
+        .tls_handshake_timeout(HANDSHAKE_WITHIN)
+        .keep_alive(limits.idle_s.seconds())
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         // Never before the drain itself gives up.
         .shutdown_timeout(drain.saturating_add(drain::PARTING_WITHIN * 2).as_secs())
         .disable_signals()
-        .on_connect(move |connection, extensions| {
-            http::on_connect(connection, extensions);
-            meter.connected(connection, extensions);
-        })
-        .listen(tcp)?
-        .listen_uds(unix)?;
-    let server = server.run();
+        .on_connect(move |connection, extensions| http::on_connect(&gate, connection, extensions));
+    let server = match certificates {
+        Some(certificates) => server.listen_rustls_0_23(tcp, certificates.offer())?,
+        None => server.listen(tcp)?,
+    };
+    let server = server.listen_uds(unix)?.run();
     let (handle, mut server) = (server.handle(), server.fuse());
     // The first look starts the threads that serve; the later ones only wait for the end.
     if let Some(Err(error)) = (&mut server).now_or_never() {

@@ -6,11 +6,13 @@ use supervision::{ChildSpec, Down, Follows, Node, State};
 use super::shelf::{Shelf, shown};
 
 /// Everybody whom [`kind`] knows.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 18] = [
     "root",
     "feed",
     "metrics",
     "writer",
+    "keyring",
+    "herald",
     "providers",
     "provider",
     "account",

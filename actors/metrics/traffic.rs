@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::shelf::{Shelf, shown};
 
@@ -23,6 +23,8 @@ pub struct Traffic {
     connections: IntGaugeVec,
     accepted: IntCounterVec,
     streams: IntGauge,
+    refused: IntCounterVec,
+    failed_authentications: IntCounter,
 }
 
 /// Where a connection comes in.
@@ -63,6 +65,15 @@ impl Traffic {
                 "impresario_http_streams",
                 "Open streams of events, server-sent and WebSockets together.",
             ),
+            refused: shelf.counters(
+                "impresario_http_refused_total",
+                "Connections and requests that a door turned away before anybody looked at them, by reason.",
+                &["reason"],
+            ),
+            failed_authentications: shelf.counter(
+                "impresario_http_failed_authentications_total",
+                "Requests with a key that is none, or is not in force.",
+            ),
         };
         for door in [Door::Tcp, Door::Socket] {
             traffic.connections.with_label_values(&[door.name()]);
@@ -95,9 +106,26 @@ impl Traffic {
         Connected(open)
     }
 
+    /// Counts what was turned away; `reason` is the stable code of the refusal.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts a failed authentication.
+    pub fn authentication_failed(&self) {
+        self.failed_authentications.inc();
+    }
+
     /// Notes how many streams are open.
     pub fn streams(&self, open: usize) {
         self.streams.set(shown(open));
+    }
+}
+
+impl Default for Traffic {
+    /// Counted, and shown to nobody.
+    fn default() -> Self {
+        Self::new(&Shelf::new())
     }
 }
 

@@ -106,6 +106,7 @@ impl Checked {
         for root in &settings.workspaces.roots.0 {
             self.fault(workspace::Roots::try_new(vec![root.clone()]).map_err(Error::Roots));
         }
+        self.fault(super::certificate(&settings.server.tls));
         self.fault(upstream::Client::try_new(&settings.upstream.options(), Clock::real()));
         let read = accounts::read_each(&settings.providers, environment);
         let accounts: Vec<Account> = read.into_iter().filter_map(|account| self.fault(account)).collect();

@@ -135,6 +135,22 @@ pub enum Error {
         /// Why its models are not known.
         reason: String,
     },
+    /// One of the two files of TLS is not named.
+    #[error("`server.tls.{missing}` is missing: TLS wants a certificate and its key; name both, or neither")]
+    HalfOfTls {
+        /// Which.
+        missing: &'static str,
+    },
+    /// A file of TLS does not hold what it should.
+    #[error("`server.tls.{key}` {}: {reason}", path.display())]
+    BadTls {
+        /// Which.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// The folder for state cannot be made or used.
     #[error("the state folder {} cannot be used: {source}; choose another with --state-dir", path.display())]
     StateFolder {

@@ -219,6 +219,8 @@ fn owned(path: &[&str]) -> Vec<String> {
 #[derive(Serialize)]
 struct Paths {
     #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<ServerPaths>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<RootPaths>,
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<StorePaths>,
@@ -226,6 +228,19 @@ struct Paths {
     upstream: Option<UpstreamPaths>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     providers: BTreeMap<ProviderId, ProviderPaths>,
+}
+
+#[derive(Serialize)]
+struct ServerPaths {
+    tls: TlsPaths,
+}
+
+#[derive(Serialize)]
+struct TlsPaths {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -267,20 +282,25 @@ impl Anchor<'_> {
     fn paths(&self, settings: &Settings) -> Result<Paths, Error> {
         let roots: Vec<PathBuf> =
             settings.workspaces.roots.0.iter().map(|root| self.place(root)).collect::<Result<_, _>>()?;
-        let ca_file = settings.upstream.ca_file.as_ref().map(|path| self.place(path)).transpose()?;
         let password = settings.store.password.as_ref().and_then(|place| place.file.as_ref());
         let password = password.map(|path| self.place(path)).transpose()?;
+        let placed = |path: &Option<PathBuf>| path.as_ref().map(|path| self.place(path)).transpose();
+        let tls = &settings.server.tls;
+        let tls = TlsPaths { certificate: placed(&tls.certificate)?, key: placed(&tls.key)? };
+        let ca_file = placed(&settings.upstream.ca_file)?;
         let mut providers = BTreeMap::new();
         for (id, provider) in settings.providers.iter() {
             let key_file = provider.api_key.as_ref().and_then(|place| place.file.as_ref());
-            let script = provider.script.as_ref().map(|path| self.place(path)).transpose()?;
+            let script = placed(&provider.script)?;
             let key_file = key_file.map(|path| self.place(path)).transpose()?;
             if script.is_some() || key_file.is_some() {
                 let api_key = key_file.map(|file| KeyPath { file });
                 providers.insert(id.clone(), ProviderPaths { script, api_key });
             }
         }
+        let has_tls = tls.certificate.is_some() || tls.key.is_some();
         Ok(Paths {
+            server: has_tls.then_some(ServerPaths { tls }),
             workspaces: (!roots.is_empty()).then_some(RootPaths { roots: Folders(roots) }),
             store: password.map(|file| StorePaths { password: KeyPath { file } }),
             upstream: ca_file.map(|ca_file| UpstreamPaths { ca_file }),

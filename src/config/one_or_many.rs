@@ -130,7 +130,7 @@ impl OneOrMany for Folders {
 }
 
 /// What is written as one text or as a list of texts.
-trait OneOrMany: Sized {
+pub(super) trait OneOrMany: Sized {
     const EXPECTED: &'static str;
     const MOST: usize;
 
@@ -138,7 +138,8 @@ trait OneOrMany: Sized {
     fn many(texts: Vec<String>) -> Result<Self, String>;
 }
 
-struct Texts<T>(PhantomData<T>);
+/// Reads it.
+pub(super) struct Texts<T>(pub(super) PhantomData<T>);
 
 impl<'de, T: OneOrMany> Visitor<'de> for Texts<T> {
     type Value = T;

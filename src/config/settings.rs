@@ -15,6 +15,7 @@ use workflow::{MAX_LIMIT, Mode};
 
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
+pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
 pub use super::key_place::KeyPlace;
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
@@ -72,6 +73,16 @@ pub struct Server {
     pub workers: Bounded<1, 64>,
     /// How long what is under way may take to end when the server stops, in seconds.
     pub drain_s: Bounded<0, 3_600>,
+    /// Names that it answers to beside its own.
+    pub hosts: Hosts,
+    /// Pages that may ask.
+    pub origins: PageOrigins,
+    /// Who says truly where a request comes from.
+    pub trusted_proxies: Proxies,
+    /// The certificate that it shows.
+    pub tls: Tls,
+    /// What is too much or too long.
+    pub limits: Limits,
 }
 
 /// Where everything is stored.
@@ -298,6 +309,11 @@ impl Default for Server {
             listen: (Ipv4Addr::LOCALHOST, 7300).into(),
             workers: Bounded::new(2),
             drain_s: Bounded::new(30),
+            hosts: Hosts::default(),
+            origins: PageOrigins::default(),
+            trusted_proxies: Proxies::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
         }
     }
 }

@@ -5,7 +5,6 @@ use process::{Mechanism, Mechanisms};
 
 use super::Finding;
 use crate::config::Settings;
-use crate::server::MAX_CONNECTIONS;
 
 const FILES: &str = "open files";
 const PROCESSES: &str = "processes";
@@ -16,7 +15,8 @@ const OWN_FILES: u64 = 512;
 const LEAST_FILES: u64 = 256;
 
 pub(super) fn look(settings: &Settings) -> Vec<Finding> {
-    let wanted_files = settings.server.workers.get() * MAX_CONNECTIONS as u64 + OWN_FILES;
+    // As many over the port as over the socket.
+    let wanted_files = 2 * settings.server.limits.connections.get() + OWN_FILES;
     let soft = |resource| getrlimit(resource).map(|(soft, _)| soft);
     let files = soft(Resource::RLIMIT_NOFILE).map(|found| files(found, wanted_files));
     let processes = soft(Resource::RLIMIT_NPROC);

@@ -1,4 +1,4 @@
-//! The server as its operator looks at it: whether it lives, who lives in it, what it counted, which models it can call.
+//! The server as its operator looks at it: who lives in it, what it counted, which models it can call.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
@@ -6,13 +6,8 @@ use actors::metrics::TEXT_FORMAT;
 use cells::{Override, State};
 use supervision::Node;
 
-use super::views::{Breaker, DeploymentView, Health, Providers, Readiness, Source};
+use super::views::{Breaker, DeploymentView, Providers, Readiness, Source};
 use super::{Desk, MAX_STREAMS, Refusal};
-
-/// `GET /healthz`
-pub(super) async fn health() -> Json<Health> {
-    Json(Health { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
-}
 
 /// `GET /admin/tree`: the supervision tree as it is now; it asks no actor.
 pub(super) async fn tree(desk: Data<Desk>) -> Json<Node> {

@@ -1,54 +1,93 @@
-//! What every request passes: which door it came through, who asks, and a number of its own.
+//! Where a connection came in, and whether there is room for it; one for which there is none is told so and closed.
 //!
 //! The Unix socket belongs to the server's user, and serves everything. TCP can be reached by everybody on this
-//! machine, and by pages in a browser: it only reads, and only under the server's own name.
+//! machine, and by pages in a browser.
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use actix_web::middleware::Next;
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::dev::Extensions;
+use actors::metrics::Connected;
+use rustix::net::{SendFlags, Shutdown, send, shutdown, sockopt};
 use tokio::net::{TcpStream, UnixStream};
-use tracing::{Level, enabled};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::Refusal;
-
-/// How long a TCP connection may take nothing of what is written to it; then the system breaks it, and its stream ends.
-const STALLED_MS: u32 = 60_000;
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Names that only this machine has for itself; a name that somebody else's DNS answers for is none of them.
-const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+use super::asker::Neighbours;
+use super::counts::Held;
+use super::gate::Gate;
+use super::{Refusal, request_id};
 
 /// Where a connection came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
-    /// Over loopback, at this port.
-    Tcp { port: u16 },
+    /// At this address of this machine.
+    Tcp { own: SocketAddr },
     /// Over the socket in the state folder.
     Socket,
     /// Over that socket too, from a process that is kept apart from the server's own, such as a workspace's command.
     Confined,
 }
 
-/// Notes a connection's door; a connection without one is treated as a stranger's.
-pub(crate) fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
+/// What is known of a connection; it lives as long as that does.
+pub(super) struct Arrival {
+    pub(super) door: Door,
+    pub(super) peer: Option<IpAddr>,
+    pub(super) is_secure: bool,
+    _room: Room,
+}
+
+/// The room that a connection takes.
+pub(super) struct Room {
+    pub(super) _at_port: OwnedSemaphorePermit,
+    pub(super) _of_address: Option<Held<Neighbours>>,
+    pub(super) _open: Connected,
+}
+
+/// Notes where a connection came in; one without such a note is treated as a stranger's.
+pub(crate) fn on_connect(gate: &Gate, connection: &dyn Any, extensions: &mut Extensions) {
     if let Some(tcp) = connection.downcast_ref::<TcpStream>() {
-        // Without it a stalled reader keeps its place for longer, and nothing else.
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(tcp, STALLED_MS);
-        let peer_is_here = tcp.peer_addr().is_ok_and(|peer| is_loopback(peer.ip()));
-        if let Ok(own) = tcp.local_addr()
-            && peer_is_here
-        {
-            extensions.insert(Door::Tcp { port: own.port() });
-        }
+        arrive_by_tcp(gate, tcp, false, extensions);
+    } else if let Some(tls) = connection.downcast_ref::<TlsStream<TcpStream>>() {
+        arrive_by_tcp(gate, tls.get_ref().0, true, extensions);
     } else if let Some(unix) = connection.downcast_ref::<UnixStream>() {
         let peer = unix.peer_cred().ok().and_then(|peer| peer.pid());
-        extensions.insert(if peer.is_some_and(shares_the_processes) { Door::Socket } else { Door::Confined });
+        let door = if peer.is_some_and(shares_the_processes) { Door::Socket } else { Door::Confined };
+        match gate.room(door, None) {
+            Ok(room) => {
+                extensions.insert(Arrival { door, peer: None, is_secure: false, _room: room });
+            }
+            Err(refusal) => turn_away(unix.as_fd(), &refusal),
+        }
     }
+}
+
+fn arrive_by_tcp(gate: &Gate, tcp: &TcpStream, is_secure: bool, extensions: &mut Extensions) {
+    let stalled = u32::try_from(gate.stalled().as_millis()).unwrap_or(u32::MAX);
+    // Without it a stalled reader keeps its place for longer, and nothing else.
+    let _ = sockopt::set_tcp_user_timeout(tcp, stalled);
+    let (Ok(peer), Ok(own)) = (tcp.peer_addr(), tcp.local_addr()) else { return };
+    let (door, peer) = (Door::Tcp { own }, Some(peer.ip()));
+    match gate.room(door, peer) {
+        Ok(room) => {
+            extensions.insert(Arrival { door, peer, is_secure, _room: room });
+        }
+        Err(_) if is_secure => close(tcp.as_fd()),
+        Err(refusal) => turn_away(tcp.as_fd(), &refusal),
+    }
+}
+
+/// Says why before anything was asked. What the system does not take at once is not worth waiting for.
+fn turn_away(connection: BorrowedFd<'_>, refusal: &Refusal) {
+    let answer = refusal.as_bytes(&request_id::fresh());
+    let _ = send(connection, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    close(connection);
+}
+
+/// Whoever serves the connection finds it ended.
+fn close(connection: BorrowedFd<'_>) {
+    let _ = shutdown(connection, Shutdown::Both);
 }
 
 /// Whether a process lives in this server's process namespace. The commands of workspaces do not: without this, what a
@@ -66,125 +105,13 @@ pub(crate) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// The middleware of all routes: refuses strangers, names the request, and logs what failed inside.
-pub(crate) async fn pass<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, Error> {
-    let id = request_id();
-    let door = request.conn_data::<Door>().copied();
-    let method = request.method().clone();
-    let refusal = refusal(door, &method, request.headers()).err();
-    let mut response = match refusal {
-        Some(refusal) => request.error_response(refusal).map_into_right_body(),
-        None => match next.call(request).await {
-            Ok(response) => response.map_into_left_body(),
-            Err(error) => return Err(error),
-        },
-    };
-    report(&id, &method, &response);
-    response.headers_mut().insert(REQUEST_ID, id);
-    Ok(response)
-}
-
-fn report<B>(id: &HeaderValue, method: &Method, response: &ServiceResponse<B>) {
-    let id = id.to_str().unwrap_or_default();
-    let route = response.request().match_pattern().unwrap_or_default();
-    let status = response.status().as_u16();
-    let error = response.response().error();
-    if let Some(Refusal::Internal(detail)) = error.and_then(|error| error.as_error::<Refusal>()) {
-        tracing::error!(request.id = id, %method, route, detail, "a request failed");
-    } else if enabled!(Level::DEBUG) {
-        tracing::debug!(request.id = id, %method, route, status, "answered");
-    }
-}
-
-fn refusal(door: Option<Door>, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
-    let port = match door {
-        Some(Door::Socket) => return Ok(()),
-        Some(Door::Confined) => return Err(Refusal::Confined),
-        Some(Door::Tcp { port }) => port,
-        None => return Err(Refusal::BadHost { host: "a connection from elsewhere".to_owned() }),
-    };
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let hosts: Vec<String> = headers.get_all(HOST).map(text).collect();
-    let is_own =
-        |host: &str| OWN_NAMES.iter().any(|name| host.eq_ignore_ascii_case(&format!("{name}:{port}")));
-    match hosts.as_slice() {
-        [host] if is_own(host) => {}
-        hosts => return Err(Refusal::BadHost { host: hosts.join(", ") }),
-    }
-    for origin in headers.get_all(ORIGIN).map(text) {
-        if !origin.strip_prefix("http://").is_some_and(is_own) {
-            return Err(Refusal::BadOrigin { origin });
-        }
-    }
-    if *method != Method::GET { Err(Refusal::WriteOverTcp) } else { Ok(()) }
-}
-
-/// 16 hexadecimal digits; without randomness the request still gets an answer.
-fn request_id() -> HeaderValue {
-    let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
-    HeaderValue::from_str(&id).expect("hexadecimal digits are a header's value")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
-    }
-
-    const TCP: Option<Door> = Some(Door::Tcp { port: 7300 });
-
     #[test]
-    fn knows_its_own_names_with_their_port_and_no_other() {
-        for host in ["localhost:7300", "LOCALHOST:7300", "127.0.0.1:7300", "[::1]:7300"] {
-            assert!(refusal(TCP, &Method::GET, &headers(&[(HOST, host)])).is_ok(), "{host}");
-        }
-        for host in ["localhost", "localhost:80", "evil.example:7300", "127.0.0.1.evil.example:7300", ""] {
-            let refused = refusal(TCP, &Method::GET, &headers(&[(HOST, host)]));
-            assert!(matches!(refused, Err(Refusal::BadHost { .. })), "{host}");
-        }
-        let twice = [(HOST, "localhost:7300"), (HOST, "evil.example")];
-        assert!(refusal(TCP, &Method::GET, &headers(&twice)).is_err());
-        assert!(refusal(TCP, &Method::GET, &HeaderMap::new()).is_err());
-    }
-
-    #[test]
-    fn a_page_from_elsewhere_may_not_ask() {
-        let with = |origin| headers(&[(HOST, "localhost:7300"), (ORIGIN, origin)]);
-        assert!(refusal(TCP, &Method::GET, &with("http://localhost:7300")).is_ok());
-        for origin in ["null", "http://evil.example", "https://localhost:7300", "http://localhost:80"] {
-            let refused = refusal(TCP, &Method::GET, &with(origin));
-            assert!(matches!(refused, Err(Refusal::BadOrigin { .. })), "{origin}");
-        }
-    }
-
-    #[test]
-    fn only_the_socket_writes() {
-        let own = headers(&[(HOST, "localhost:7300")]);
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-            assert!(matches!(refusal(TCP, &method, &own), Err(Refusal::WriteOverTcp)), "{method}");
-            assert!(refusal(Some(Door::Socket), &method, &HeaderMap::new()).is_ok());
-        }
-    }
-
-    #[test]
-    fn a_confined_process_may_not_even_look() {
-        for method in [Method::GET, Method::POST] {
-            assert!(matches!(
-                refusal(Some(Door::Confined), &method, &HeaderMap::new()),
-                Err(Refusal::Confined)
-            ));
-        }
+    fn a_process_that_is_not_there_shares_nothing() {
         assert!(shares_the_processes(i32::try_from(std::process::id()).unwrap()));
         assert!(!shares_the_processes(i32::MAX), "a process that is not there");
-    }
-
-    #[test]
-    fn a_connection_whose_door_is_unknown_is_refused() {
-        assert!(refusal(None, &Method::GET, &headers(&[(HOST, "localhost:7300")])).is_err());
     }
 }

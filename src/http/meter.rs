@@ -1,41 +1,12 @@
-//! What comes through the doors, counted: every answer by the template of its route, every connection while it is open.
-
-use std::any::Any;
+//! What is answered, counted by the template of its route.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actors::metrics::{Connected, Door, Traffic};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::Desk;
-
-/// Counts connections.
-#[derive(Clone)]
-pub(crate) struct Meter(Traffic);
-
-/// A connection's place in the count; it goes with the connection.
-struct Counted(#[expect(dead_code, reason = "it counts by being held")] Connected);
-
-impl Meter {
-    pub(crate) fn new(desk: &Desk) -> Self {
-        Self(desk.doors.traffic.clone())
-    }
-
-    /// Counts a connection until it is closed.
-    pub(crate) fn connected(&self, connection: &dyn Any, extensions: &mut Extensions) {
-        let door = if connection.is::<TcpStream>() {
-            Door::Tcp
-        } else if connection.is::<UnixStream>() {
-            Door::Socket
-        } else {
-            return;
-        };
-        extensions.insert(Counted(self.0.connected(door)));
-    }
-}
 
 /// The middleware that counts answers, refusals among them.
 pub(crate) async fn count<B: MessageBody + 'static>(

@@ -3,18 +3,21 @@
 //! What a client can do something about is told in full. What is wrong inside is logged under the request's id, and
 //! the client is told the id alone: no path of the state folder, no query, no backtrace.
 
+use std::time::Duration;
+
 use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use actors::workflows;
 use routing::NoCandidate;
 use supervision::ChildError;
 use units::{DeploymentId, WorkflowId};
 use workflow::Refused;
 
-use super::MAX_BODY_BYTES;
+use super::admission;
 use super::views::{ErrorBody, ErrorDetail};
 
 /// The most bytes of what a client sent that a message quotes.
@@ -40,10 +43,22 @@ pub(crate) enum Refusal {
          ask from where the server runs"
     )]
     Confined,
-    #[error("a body is sent as `content-type: application/json`")]
+    #[error("a body is sent as `content-type: application/json`, and not packed")]
     NotJson,
-    #[error("the body has more than {MAX_BODY_BYTES} bytes: send less")]
-    BodyTooLarge,
+    #[error("the body has more than {most} bytes: send less")]
+    BodyTooLarge { most: usize },
+    #[error("the body did not come to its end in time: send it faster")]
+    BodyTooSlow,
+    #[error("the body nests deeper than {most}: send something flatter")]
+    TooDeep { most: usize },
+    #[error("the head has more than {headers} headers or {bytes} bytes: send less")]
+    HeadTooLarge { bytes: usize, headers: usize },
+    #[error("as many {what} as may be; try again when one of them is done")]
+    TooMany { what: &'static str },
+    #[error("too many authentications from your address failed; try again in {} s", seconds(*wait))]
+    TooManyFailures { wait: Duration },
+    #[error("no answer was to be had in time; whether something was done, look before you ask again")]
+    TimedOut,
     #[error("{0}")]
     BadRequest(String),
     #[error("{0}")]
@@ -108,7 +123,8 @@ impl Refusal {
         }
     }
 
-    fn code(&self) -> &'static str {
+    /// Its stable name.
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
@@ -122,7 +138,13 @@ impl Refusal {
             Self::WriteOverTcp => "write_over_tcp",
             Self::Confined => "confined",
             Self::NotJson => "not_json",
-            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyTooSlow => "body_too_slow",
+            Self::TooDeep { .. } => "too_deep",
+            Self::HeadTooLarge { .. } => "head_too_large",
+            Self::TooMany { .. } => "too_many",
+            Self::TooManyFailures { .. } => "too_many_failures",
+            Self::TimedOut => "timed_out",
             Self::BadRequest(_) => "bad_request",
             Self::Unprocessable(_) => "unprocessable",
             Self::WorkspaceRefused(_) => "workspace_refused",
@@ -132,6 +154,37 @@ impl Refusal {
             Self::Stopping => "stopping",
             Self::Internal(_) => "internal",
         }
+    }
+
+    /// In how many seconds it may be better.
+    fn retry_after(&self) -> Option<u64> {
+        if let Self::TooManyFailures { wait } = self {
+            return Some(seconds(*wait));
+        }
+        matches!(self, Self::Busy(_) | Self::Stopping | Self::TooMany { .. } | Self::TimedOut).then_some(1)
+    }
+
+    fn body(&self) -> ErrorBody {
+        ErrorBody { error: ErrorDetail { code: self.code().to_owned(), message: self.to_string() } }
+    }
+
+    /// The answer to a request that gets no further. What it still has of a body is kept until the answer is written:
+    /// then the connection is closed after it, and nobody reads on for as long as the client likes to send.
+    pub(super) fn answer(self, mut request: ServiceRequest) -> ServiceResponse<BoxBody> {
+        let payload = request.take_payload();
+        request.error_response(self).map_body(|_, body| admission::holding(body, payload))
+    }
+
+    /// The answer before there is a request, to a connection that is closed behind it.
+    pub(super) fn as_bytes(&self, request_id: &str) -> Vec<u8> {
+        let body = serde_json::to_string(&self.body()).expect("it is two texts");
+        let wait = self.retry_after().map_or_else(String::new, |wait| format!("retry-after: {wait}\r\n"));
+        let (status, length) = (self.status_code(), body.len());
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{wait}\
+             x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+        );
+        (head + &body).into_bytes()
     }
 }
 
@@ -149,11 +202,14 @@ impl ResponseError for Refusal {
             | Self::Confined
             | Self::WorkspaceRefused(_) => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooMany { .. } | Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BadRequest(_) | Self::TooDeep { .. } => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) | Self::NotAnActor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::NoProvider(_) | Self::IsRoot => StatusCode::CONFLICT,
-            Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Stopping | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -163,11 +219,10 @@ impl ResponseError for Refusal {
         if let Self::NoMethod { .. } = self {
             response.insert_header((ALLOW, "GET, POST"));
         }
-        if let Self::Busy(_) | Self::Stopping = self {
-            response.insert_header((RETRY_AFTER, "1"));
+        if let Some(wait) = self.retry_after() {
+            response.insert_header((RETRY_AFTER, wait));
         }
-        let error = ErrorDetail { code: self.code().to_owned(), message: self.to_string() };
-        response.json(ErrorBody { error })
+        response.json(self.body())
     }
 }
 
@@ -236,9 +291,6 @@ impl From<Refused> for Refusal {
 }
 
 pub(super) fn of_body(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
-    if let JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } = error {
-        return Refusal::BodyTooLarge.into();
-    }
     if let JsonPayloadError::ContentType = error {
         return Refusal::NotJson.into();
     }
@@ -254,48 +306,14 @@ pub(super) fn of_path(error: PathError, _: &HttpRequest) -> actix_web::Error {
     Refusal::BadRequest(format!("the path names nothing that can be: {}", quoted(&error.to_string()))).into()
 }
 
-fn quoted(text: &str) -> &str {
+/// Whole seconds, and never too few.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+pub(super) fn quoted(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_QUOTED_BYTES)]
 }
 
 #[cfg(test)]
-mod tests {
-    use actix_web::body::to_bytes;
-
-    use super::*;
-
-    async fn answered(refusal: Refusal) -> (StatusCode, ErrorDetail) {
-        let response = refusal.error_response();
-        let status = response.status();
-        let body = to_bytes(response.into_body()).await.unwrap();
-        (status, serde_json::from_slice::<ErrorBody>(&body).unwrap().error)
-    }
-
-    #[actix_rt::test]
-    async fn what_is_wrong_inside_is_not_told() {
-        let path = "/var/state/impresario.db".into();
-        let (status, error) = answered(store::Error::NotADatabase { path }.into()).await;
-        assert_eq!((status.as_u16(), error.code.as_str()), (500, "internal"));
-        assert!(!error.message.contains("/var/state"), "{}", error.message);
-        let (state, workspace) = ("/var/state".into(), "/w".into());
-        let (_, error) = answered(workspace::Error::StateInsideWorkspace { state, workspace }.into()).await;
-        assert!(!error.message.contains("/var/state"), "{}", error.message);
-    }
-
-    #[actix_rt::test]
-    async fn a_database_that_is_away_is_busy_and_not_named() {
-        // Nobody serves the discard port.
-        let database = store::Database::Postgres("postgres://u@127.0.0.1:9/d".parse().unwrap());
-        let refused = store::Readers::open(&database, std::num::NonZero::<usize>::MIN).err().unwrap();
-        assert!(matches!(refused, store::Error::Unreachable { .. }), "{refused}");
-        let (status, error) = answered(refused.into()).await;
-        assert_eq!((status.as_u16(), error.code.as_str()), (503, "busy"));
-        assert!(!error.message.contains("127.0.0.1"), "{}", error.message);
-    }
-
-    #[actix_rt::test]
-    async fn what_a_client_sent_is_quoted_short() {
-        let (_, error) = answered(Refusal::BadHost { host: "ä".repeat(100_000) }).await;
-        assert!(error.message.len() < 400, "{}", error.message);
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! The doors of a real server with a scripted provider: what they refuse, and what they show.
 
 mod administration;
+mod attacks;
+mod doors;
 mod metrics;
 mod refusals;
 mod stage;

@@ -9,13 +9,53 @@ use serde::{Deserialize, Serialize};
 use units::{DeploymentId, Nanodollars, Seq, TaskId, TokenCount, UnixMillis, WorkflowId};
 use workflow::Mode;
 
-/// Answers `GET /healthz`.
+/// Answers `GET /livez` and `GET /healthz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// `ok`; a server that is not does not answer.
     pub status: String,
     /// The server's version.
     pub version: String,
+}
+
+/// Answers `GET /readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// All of it in one word.
+    pub status: Welcome,
+    /// Its parts.
+    pub parts: Parts,
+}
+
+/// Whether requests are welcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Welcome {
+    /// Everything is served.
+    Ready,
+    /// What needs a part that is away is refused for now, and all else is served.
+    Degraded,
+    /// Ask somebody else.
+    Stopping,
+}
+
+/// The parts of a server, each by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The actors at the top of the tree.
+    pub tree: PartState,
+    /// Where everything is stored.
+    pub database: PartState,
+}
+
+/// How one part does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    /// As it should.
+    Ok,
+    /// It is away, or starts again.
+    Away,
 }
 
 /// What is wanted: the body of `POST /v1/workflows`. What is left out comes from the configuration.

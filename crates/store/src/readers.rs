@@ -61,6 +61,14 @@ impl Readers {
         self.read(|connection| workflows::get(connection, id))
     }
 
+    /// Whether the database answers: asks it for next to nothing.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn answers(&self) -> Result<(), Error> {
+        self.workflows(1, None).map(drop)
+    }
+
     /// Workflows, newest first, from the one that follows `before` on; at most `limit` and [`MAX_PAGE_ROWS`].
     ///
     /// # Errors

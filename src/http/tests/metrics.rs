@@ -111,6 +111,8 @@ async fn busy() -> Stage {
     let id = stage.start(PLANNED).await;
     stage.events(&id).await;
     stage.get("/metrics").await;
+    let refused = stage.ask_whole("GET /metrics HTTP/1.1\r\nHost: elsewhere\r\n").await;
+    assert_eq!(refused.0, 403);
     stage
 }
 

@@ -1,10 +1,13 @@
 //! What is refused, with which status and code, and that a refusal tells nothing of the inside.
 
 use super::stage::{PLANNED, Stage};
+use crate::http::MAX_STREAMS;
 use crate::http::views::{ErrorBody, NewWorkflow};
-use crate::http::{MAX_BODY_BYTES, MAX_STREAMS};
 
-fn code(body: &str) -> String {
+/// The default of `server.limits.body_bytes`.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+pub(super) fn code(body: &str) -> String {
     let ErrorBody { error } = serde_json::from_str(body).unwrap_or_else(|_| panic!("no error: {body:?}"));
     assert!(!error.message.is_empty());
     error.code

@@ -54,6 +54,15 @@ impl Stage {
         Self::open_in(Self::prepare()).await
     }
 
+    /// With these settings of `server`, as a mapping of YAML.
+    pub(super) async fn open_with(server: &str) -> Self {
+        let folder = Self::prepare();
+        let config = folder.path().join("impresario.yaml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(config, format!("{text}server: {server}\n")).unwrap();
+        Self::open_in(folder).await
+    }
+
     pub(super) async fn open_in(folder: TempDir) -> Self {
         let loaded = Self::load(&folder, "127.0.0.1:0");
         let server = Server::start_with(loaded, clock::Clock::real(), launcher()).await.unwrap();
@@ -157,7 +166,10 @@ pub(super) async fn all(client: &Client, id: &WorkflowId) -> Vec<(Seq, Event)> {
     events
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> (u16, String, String) {
+pub(super) async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+) -> (u16, String, String) {
     // A server that has heard enough may close before it has read all.
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
