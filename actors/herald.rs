@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 /// The actor that tells.
 pub struct Herald {
-    manager: Manager,
+    manager: NotifySocket,
     tree: watch::Receiver<Option<RollCall>>,
     clock: Clock,
     life: Life,
@@ -28,7 +28,7 @@ pub struct Herald {
 
 /// Who is told, and how often it wants a sign of life.
 #[derive(Clone, Debug)]
-pub struct Manager {
+pub struct NotifySocket {
     address: SocketAddr,
     /// It acts when it has heard nothing for so long.
     patience: Option<Duration>,
@@ -56,9 +56,9 @@ pub enum News {
 #[derive(Clone, Debug)]
 pub struct Announcer(Option<Mailbox<Herald>>);
 
-// === Manager ===
+// === NotifySocket ===
 
-impl Manager {
+impl NotifySocket {
     /// The manager that listens at `socket`: a path, or a name that begins with `@` and is in no file system.
     ///
     /// # Errors
@@ -93,12 +93,13 @@ fn abstract_address(_: &[u8]) -> io::Result<SocketAddr> {
 // === Herald ===
 
 impl Herald {
-    /// The herald of a tree that says in `tree` how to call its threads, as a child.
+    /// The herald of a tree that says in `tree` how to call its threads, as a child; none where nobody is to be told.
     pub(crate) fn child(
-        manager: Manager,
+        manager: Option<NotifySocket>,
         tree: watch::Receiver<Option<RollCall>>,
         clock: &Clock,
-    ) -> (ChildSpec, Announcer) {
+    ) -> (Option<ChildSpec>, Announcer) {
+        let Some(manager) = manager else { return (None, Announcer(None)) };
         let spec = ActorSpec {
             id: "herald".to_owned(),
             capacity: 16,
@@ -111,12 +112,12 @@ impl Herald {
                 Self { manager: manager.clone(), tree: tree.clone(), clock: clock.clone(), life: start.life };
             async move { Ok(herald) }
         });
-        (child, Announcer(Some(mailbox)))
+        (Some(child), Announcer(Some(mailbox)))
     }
 
     /// Twice within the manager's patience, as its documentation asks.
     async fn show_life(
-        manager: Manager,
+        manager: NotifySocket,
         patience: Duration,
         mut tree: watch::Receiver<Option<RollCall>>,
         clock: Clock,
@@ -175,11 +176,6 @@ fn text(news: &News) -> String {
 // === Announcer ===
 
 impl Announcer {
-    /// Reaches nobody.
-    pub(crate) fn to_nobody() -> Self {
-        Self(None)
-    }
-
     /// Tells the manager, where there is one.
     pub fn tell(&self, news: News) {
         if let Some(Err(refused)) = self.0.as_ref().map(|mailbox| mailbox.tell(news)) {
@@ -210,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let listening = UnixDatagram::bind(&path).unwrap();
-        Manager::try_new(path.as_os_str(), None).unwrap().tell("READY=1").unwrap();
+        NotifySocket::try_new(path.as_os_str(), None).unwrap().tell("READY=1").unwrap();
         let mut bytes = [0; 64];
         let length = listening.recv(&mut bytes).unwrap();
         assert_eq!(&bytes[..length], b"READY=1");
@@ -218,7 +214,7 @@ mod tests {
         let name = format!("@impresario-herald-{}", std::process::id());
         let address = abstract_address(name.trim_start_matches('@').as_bytes()).unwrap();
         let listening = UnixDatagram::bind_addr(&address).unwrap();
-        Manager::try_new(OsStr::new(&name), None).unwrap().tell("WATCHDOG=1").unwrap();
+        NotifySocket::try_new(OsStr::new(&name), None).unwrap().tell("WATCHDOG=1").unwrap();
         let length = listening.recv(&mut bytes).unwrap();
         assert_eq!(&bytes[..length], b"WATCHDOG=1");
     }
@@ -226,7 +222,7 @@ mod tests {
     #[test]
     fn a_manager_that_is_gone_is_an_error_and_nobody_waits() {
         let folder = tempfile::tempdir().unwrap();
-        let gone = Manager::try_new(folder.path().join("gone").as_os_str(), None).unwrap();
+        let gone = NotifySocket::try_new(folder.path().join("gone").as_os_str(), None).unwrap();
         assert!(gone.tell("READY=1").is_err());
     }
 }

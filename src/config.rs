@@ -15,12 +15,12 @@ mod forerunner;
 mod key_place;
 mod layers;
 mod local_servers;
+mod notify_socket;
 mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
 mod secret_source;
-mod service_manager;
 pub mod settings;
 mod state_folder;
 mod store_url;
@@ -30,7 +30,7 @@ mod survey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use actors::herald::Manager;
+use actors::herald::NotifySocket;
 use units::ProviderId;
 
 pub use assembly::{ROLES, blueprint, can_answer, no_provider_help};
@@ -74,7 +74,7 @@ pub struct Loaded {
     /// The environment as it was when this was loaded.
     pub environment: Environment,
     /// Who is told how the server does; [`Loaded::under_the_manager`] finds it.
-    pub manager: Option<Manager>,
+    pub manager: Option<NotifySocket>,
     accounts: Vec<Account>,
     /// The command that says the store's password.
     password_command: Option<Vec<String>>,
@@ -87,7 +87,7 @@ impl Loaded {
     /// # Errors
     /// When the variables that it left cannot be read.
     pub fn under_the_manager(self) -> Result<Self, Error> {
-        Ok(Self { manager: service_manager::find(&self.environment, std::process::id())?, ..self })
+        Ok(Self { manager: notify_socket::find(&self.environment, std::process::id())?, ..self })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actors::herald::Manager;
+use actors::herald::NotifySocket;
 
 use super::Error;
 use super::environment::Environment;
@@ -15,10 +15,10 @@ const PATIENCE: &str = "WATCHDOG_USEC";
 const PATIENCE_WITH: &str = "WATCHDOG_PID";
 
 /// The manager that started the process `own`, if one did.
-pub(super) fn find(environment: &Environment, own: u32) -> Result<Option<Manager>, Error> {
+pub(super) fn find(environment: &Environment, own: u32) -> Result<Option<NotifySocket>, Error> {
     let Some(socket) = environment.get(SOCKET) else { return Ok(None) };
     let bad = |source| Error::ServiceManager { variable: SOCKET, source };
-    Manager::try_new(socket, patience(environment, own)?).map(Some).map_err(bad)
+    NotifySocket::try_new(socket, patience(environment, own)?).map(Some).map_err(bad)
 }
 
 fn patience(environment: &Environment, own: u32) -> Result<Option<Duration>, Error> {
