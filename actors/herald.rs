@@ -93,12 +93,13 @@ fn abstract_address(_: &[u8]) -> io::Result<SocketAddr> {
 // === Herald ===
 
 impl Herald {
-    /// The herald of a tree that says in `tree` how to call its threads, as a child.
+    /// The herald of a tree that says in `tree` how to call its threads, as a child; none where nobody is to be told.
     pub(crate) fn child(
-        manager: NotifySocket,
+        manager: Option<NotifySocket>,
         tree: watch::Receiver<Option<RollCall>>,
         clock: &Clock,
-    ) -> (ChildSpec, Announcer) {
+    ) -> (Option<ChildSpec>, Announcer) {
+        let Some(manager) = manager else { return (None, Announcer(None)) };
         let spec = ActorSpec {
             id: "herald".to_owned(),
             capacity: 16,
@@ -111,7 +112,7 @@ impl Herald {
                 Self { manager: manager.clone(), tree: tree.clone(), clock: clock.clone(), life: start.life };
             async move { Ok(herald) }
         });
-        (child, Announcer(Some(mailbox)))
+        (Some(child), Announcer(Some(mailbox)))
     }
 
     /// Twice within the manager's patience, as its documentation asks.
@@ -175,11 +176,6 @@ fn text(news: &News) -> String {
 // === Announcer ===
 
 impl Announcer {
-    /// Reaches nobody.
-    pub(crate) fn to_nobody() -> Self {
-        Self(None)
-    }
-
     /// Tells the manager, where there is one.
     pub fn tell(&self, news: News) {
         if let Some(Err(refused)) = self.0.as_ref().map(|mailbox| mailbox.tell(news)) {

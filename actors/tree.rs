@@ -202,15 +202,7 @@ pub struct Doors {
 pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let clock = blueprint.clock.clone();
     let table = blueprint.table()?;
-    let database = blueprint.database.clone();
-    // Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
-    let (readers, known_keys) = blocking(move || {
-        drop(store::Writer::open(&database)?);
-        let readers = store::Readers::open(&database, READERS)?;
-        let keys = readers.keys()?;
-        Ok::<_, store::Error>((readers, keys))
-    })
-    .await?;
+    let (readers, known_keys) = open_readers(blueprint.database.clone()).await?;
 
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
     let families = Families::new();
@@ -257,14 +249,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
 
     let mut cast = vec![feed, metrics, writer, keyring, branch, router, catalogue, workflows, resumption];
     let (stands, standing) = watch::channel(None);
-    let announcer = match blueprint.manager {
-        None => Announcer::to_nobody(),
-        Some(manager) => {
-            let (herald, announcer) = Herald::child(manager, standing, &clock);
-            cast.push(herald);
-            announcer
-        }
-    };
+    let (herald, announcer) = Herald::child(blueprint.manager, standing, &clock);
+    cast.extend(herald);
     let cast = cast.into_iter().map(|child| families.restarts().watch(child)).collect();
     let tree = Tree::start(family("root", cast), clock.clone(), Pool::new(blueprint.threads)).await;
     let tree = tree.map_err(Error::Tree)?;
@@ -297,6 +283,19 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     };
     let configured = families.configured();
     Ok(House { tree, doors, branches, switch, manners, configured, pen, turn })
+}
+
+/// Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
+async fn open_readers(
+    database: store::Database,
+) -> Result<(store::Readers, Vec<access::Record>), store::Error> {
+    blocking(move || {
+        drop(store::Writer::open(&database)?);
+        let readers = store::Readers::open(&database, READERS)?;
+        let keys = readers.keys()?;
+        Ok((readers, keys))
+    })
+    .await
 }
 
 impl House {

@@ -87,9 +87,9 @@ fn lock_holder(file: &Path) -> Option<i32> {
 
 fn disk(path: &Path) -> Option<Finding> {
     let found = statvfs(path).ok()?;
-    let free = u64::from(found.blocks_available()) * u64::from(found.fragment_size());
-    let inodes = u64::from(found.files_available());
-    let has_inodes = u64::from(found.files()) > 0;
+    let free = found.blocks_available() * found.fragment_size();
+    let inodes = found.files_available();
+    let has_inodes = found.files() > 0;
     Some(room(free, has_inodes.then_some(inodes), path))
 }
 

@@ -226,9 +226,9 @@ async fn a_server_that_gives_up_ends_with_a_code_of_its_own() {
 }
 
 /// A service manager that listens.
-struct NotifySocket(UnixDatagram);
+struct Listener(UnixDatagram);
 
-impl NotifySocket {
+impl Listener {
     fn at(house: &House) -> Self {
         let socket = UnixDatagram::bind(house.path("notify")).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
@@ -261,7 +261,7 @@ impl NotifySocket {
 #[tokio::test]
 async fn the_service_manager_hears_of_readiness_reloads_life_and_the_stop() {
     let mut house = ordinary_house();
-    let manager = NotifySocket::at(&house);
+    let manager = Listener::at(&house);
     let mut command = house.command(&["serve"]);
     command.env("NOTIFY_SOCKET", house.path("notify")).env("WATCHDOG_USEC", "100000");
     let client = house.start(command).await;
