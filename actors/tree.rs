@@ -22,7 +22,7 @@ use crate::blocking;
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
-use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Traffic};
+use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Spans, Traffic};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
@@ -83,6 +83,17 @@ pub struct Blueprint {
     pub end_before_rename: Option<EndBeforeRename>,
     /// Threads that carry actors.
     pub threads: usize,
+    /// Who observes the server from outside.
+    pub observed: Observed,
+}
+
+/// Who observes the server from outside; the default is nobody.
+#[derive(Clone, Default)]
+pub struct Observed {
+    /// How many spans went out.
+    pub spans: Spans,
+    /// Names the trace that a call to a provider belongs to, where it is called.
+    pub trace: Option<upstream::TraceParent>,
 }
 
 /// Why the house does not stand.
@@ -195,7 +206,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     .await?;
 
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
-    let families = Families::new();
+    let families = Families::new(&blueprint.observed.spans);
     let (metrics, scraped) = Metrics::child(&families, &clock);
     let (writer, pen) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
     let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
@@ -216,7 +227,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         Reports { directory, pen: pen.clone(), families: families.clone(), clock: clock_of_reports };
     let gateway = Gateway {
         routes: routes.shared(),
-        client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
+        client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?
+            .tracing(blueprint.observed.trace),
         clock: clock.clone(),
         report: Arc::new(reports),
         jitter: Arc::new(jitter),

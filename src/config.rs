@@ -15,6 +15,7 @@ mod forerunner;
 mod key_place;
 mod layers;
 mod local_servers;
+mod log;
 mod one_or_many;
 mod origins;
 mod printing;
@@ -23,6 +24,7 @@ pub mod settings;
 mod state_folder;
 mod store_url;
 mod strategy;
+pub mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

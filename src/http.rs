@@ -10,6 +10,7 @@ mod meter;
 mod projection;
 mod refusal;
 mod sse;
+mod traced;
 pub mod views;
 mod workflows;
 
@@ -25,6 +26,7 @@ pub(crate) use door::{is_loopback, on_connect, pass};
 pub(crate) use following::{Following, Shown, event_json};
 pub(crate) use meter::{Meter, count};
 pub(crate) use refusal::Refusal;
+pub(crate) use traced::trace;
 
 /// The most bytes of a request's body.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;

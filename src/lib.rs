@@ -7,4 +7,5 @@ mod detect;
 pub mod http;
 pub mod reload;
 pub mod server;
+pub mod telemetry;
 pub mod ws;

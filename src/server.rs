@@ -16,7 +16,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use actors::tree::{self, Doors, House};
+use actors::tree::{self, Blueprint, Doors, House, Observed};
 use clock::Clock;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use supervision::End;
@@ -128,8 +128,16 @@ impl Server {
     /// # Errors
     /// What keeps a part from starting; nothing runs then.
     pub async fn start(loaded: Loaded) -> Result<Self, Error> {
+        Self::start_observed(loaded, Observed::default()).await
+    }
+
+    /// As [`Server::start`], observed from outside.
+    ///
+    /// # Errors
+    /// As for [`Server::start`].
+    pub async fn start_observed(loaded: Loaded, observed: Observed) -> Result<Self, Error> {
         let launcher = std::env::current_exe().map_err(Error::Program)?;
-        Self::start_with(loaded, Clock::real(), launcher).await
+        Self::open(loaded, Clock::real(), launcher, observed).await
     }
 
     /// As [`Server::start`], with this clock, and `launcher` as the program that limits the commands it runs.
@@ -137,6 +145,15 @@ impl Server {
     /// # Errors
     /// As for [`Server::start`].
     pub async fn start_with(loaded: Loaded, clock: Clock, launcher: PathBuf) -> Result<Self, Error> {
+        Self::open(loaded, clock, launcher, Observed::default()).await
+    }
+
+    async fn open(
+        loaded: Loaded,
+        clock: Clock,
+        launcher: PathBuf,
+        observed: Observed,
+    ) -> Result<Self, Error> {
         let listen = loaded.settings.server.listen;
         if !http::is_loopback(listen.ip()) {
             return Err(Error::NotLoopback { listen });
@@ -148,7 +165,8 @@ impl Server {
         let (unix, socket) = open_socket(loaded.state.socket())?;
         let addresses = Addresses { tcp: own, socket: socket.0.clone() };
 
-        let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
+        let blueprint = config::blueprint(&loaded, clock.clone(), launcher.clone()).await?;
+        let house = tree::build(Blueprint { observed, ..blueprint }).await?;
         let (stopping, stops) = watch::channel(false);
         let desk = Desk {
             doors: house.doors().clone(),
@@ -263,6 +281,7 @@ fn open_doors(
             .app_data(Data::new(desk.clone()))
             .wrap(from_fn(http::pass))
             // The outermost: who is refused is counted too.
+            .wrap(from_fn(http::trace))
             .wrap(from_fn(http::count))
             .configure(http::routes)
     };

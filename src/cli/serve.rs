@@ -1,14 +1,16 @@
 //! `serve`: the server in the foreground.
 
+use actors::tree::Observed;
 use clock::Clock;
 
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 use super::story::{Line, Mark};
 use super::{End, logging, refuse};
-use crate::config::{self, Flags};
+use crate::config::{self, Flags, Loaded};
 use crate::reload::Reloads;
 use crate::server::{Addresses, Server};
+use crate::telemetry::Outlet;
 
 /// Runs a server until it is told to stop, or gives up; a new configuration is put in force meanwhile.
 ///
@@ -16,10 +18,27 @@ use crate::server::{Addresses, Server};
 /// When it cannot be started.
 pub(crate) async fn serve(screen: &Screen, flags: &Flags) -> anyhow::Result<End> {
     let loaded = config::load(flags).map_err(refuse)?;
-    logging::start(&loaded.settings.log, logging::TALKATIVE, screen.progress());
+    let outlet = Outlet::open(&loaded).map_err(refuse)?;
+    logging::start_with(&loaded.settings.log, logging::TALKATIVE, screen.progress(), outlet.as_ref());
+    let observed = outlet.as_ref().map(Outlet::observed).unwrap_or_default();
+    let end = serve_observed(screen, flags, loaded, observed).await;
+    if let Some(outlet) = outlet {
+        outlet.close();
+    }
+    end
+}
+
+async fn serve_observed(
+    screen: &Screen,
+    flags: &Flags,
+    loaded: Loaded,
+    observed: Observed,
+) -> anyhow::Result<End> {
     let mut interrupts = Interrupts::listen()?;
     let mut reloads = Reloads::listen(flags, &loaded, Clock::real())?;
-    let Some(server) = interrupts.unless(Server::start(loaded)).await else { return Ok(End::Interrupted) };
+    let Some(server) = interrupts.unless(Server::start_observed(loaded, observed)).await else {
+        return Ok(End::Interrupted);
+    };
     let server = server.map_err(refuse)?;
     screen.line(&listens(server.addresses()))?;
     let gave_up = loop {

@@ -19,7 +19,7 @@ use super::Refusal;
 
 /// How long a TCP connection may take nothing of what is written to it; then the system breaks it, and its stream ends.
 const STALLED_MS: u32 = 60_000;
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Names that only this machine has for itself; a name that somebody else's DNS answers for is none of them.
 const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 

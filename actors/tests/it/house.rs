@@ -105,6 +105,7 @@ impl Place {
             manners: Manners { planner: asking, editor: asking, reviewer: asking },
             end_before_rename: None,
             threads: 2,
+            observed: Default::default(),
         }
     }
 
