@@ -14,6 +14,7 @@ use gateway::{Call, Operation};
 use supervision::{
     ActorSpec, AskError, ChildSpec, End, Failure, Life, Mailbox, Restart, Start, WhileDown, actor,
 };
+use tracing::{Instrument, Span, info_span};
 use units::{UnixMillis, WorkflowId};
 use workflow::{Action, CallKey, Command, Refused, Step};
 use workspace::Workspace;
@@ -55,6 +56,8 @@ pub(crate) struct Assignment {
     pub(crate) committed: Vec<String>,
     pub(crate) action: Action,
     pub(crate) step: Step,
+    /// The workflow's span.
+    pub(crate) trace: Span,
 }
 
 /// What an attempt came to: what the instance is to be told, or nothing where it knows already.
@@ -96,7 +99,7 @@ impl Actor for Agent {
     fn started(&mut self, _: &mut Self::Context) {
         let (life, assignment) = (self.life.clone(), self.assignment.clone());
         self.life.spawn(async move {
-            let outcome = attempt(&assignment).await;
+            let outcome = attempt(&assignment).instrument(assignment.span()).await;
             let report = Report { action: assignment.action.name(), outcome };
             match assignment.instance.ask(report, TELL_WITHIN).await {
                 Ok(()) | Err(AskError::Closed { .. }) => life.finish(),
@@ -123,6 +126,20 @@ async fn attempt(assignment: &Assignment) -> Result<Attempted, Failure> {
 }
 
 impl Assignment {
+    /// The span of the attempt, by OpenTelemetry's conventions for agents.
+    fn span(&self) -> Span {
+        let role = self.step.role().name();
+        info_span!(
+            parent: &self.trace,
+            "agent",
+            otel.name = format!("invoke_agent {role}"),
+            gen_ai.operation.name = "invoke_agent",
+            gen_ai.agent.name = role,
+            workflow.id = %self.workflow,
+            step = %self.step,
+        )
+    }
+
     /// Shows followers what goes on.
     pub(crate) fn show(&self, progress: Progress) {
         self.workbench.parts().pulses.show(&self.workflow, progress);

@@ -63,6 +63,8 @@ pub(crate) struct Record {
     pub(crate) pen: Pen,
     pub(crate) readers: store::Readers,
     pub(crate) workbench: Workbench,
+    /// Spans the workflow, in whatever trace it was started.
+    pub(crate) trace: tracing::Span,
 }
 
 /// Do what this command says, if the state allows it; the answer comes when it is stored.
@@ -205,6 +207,7 @@ impl Instance {
             committed: self.standing(),
             action,
             step,
+            trace: self.record.trace.clone(),
         };
         let child = Agent::child(id, assignment, self.life.clock());
         let Some(siblings) = self.life.siblings().cloned() else { return };

@@ -13,6 +13,7 @@ mod finished;
 mod machine;
 mod population;
 mod shelf;
+mod spans;
 mod storage;
 mod traffic;
 
@@ -27,6 +28,7 @@ use units::DeploymentId;
 pub use finished::Finished;
 pub use population::Restarts;
 pub use prometheus::TEXT_FORMAT;
+pub use spans::Spans;
 pub use traffic::{Connected, Door, Traffic};
 
 use breakers::Breakers;
@@ -104,8 +106,9 @@ impl Handler<GetText> for Metrics {
 
 impl Families {
     /// All families, in a registry of their own.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(spans: &Spans) -> Self {
         let shelf = Shelf::new();
+        spans.show(&shelf);
         let built =
             shelf.gauges("impresario_build_info", "1, with the version of the program.", &["version"]);
         built.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

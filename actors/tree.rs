@@ -25,7 +25,7 @@ use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
 use crate::herald::{Announcer, Herald, NotifySocket};
 use crate::keyring::{Keyring, Keys};
-use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Traffic};
+use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Spans, Traffic};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
@@ -92,6 +92,17 @@ pub struct Blueprint {
     pub threads: usize,
     /// Who is told how the server does.
     pub manager: Option<NotifySocket>,
+    /// Who observes the server from outside.
+    pub observed: Observed,
+}
+
+/// Who observes the server from outside; the default is nobody.
+#[derive(Clone, Default)]
+pub struct Observed {
+    /// How many spans went out.
+    pub spans: Spans,
+    /// Names the trace that a call to a provider belongs to, where it is called.
+    pub trace: Option<upstream::TraceParent>,
 }
 
 /// Why the house does not stand.
@@ -205,7 +216,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (readers, known_keys) = open_readers(blueprint.database.clone()).await?;
 
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
-    let families = Families::new();
+    let families = Families::new(&blueprint.observed.spans);
     let (metrics, scraped) = Metrics::child(&families, &clock);
     let (writer, pen, turn) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
     let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
@@ -227,7 +238,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         Reports { directory, pen: pen.clone(), families: families.clone(), clock: clock_of_reports };
     let gateway = Gateway {
         routes: routes.shared(),
-        client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?,
+        client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?
+            .tracing(blueprint.observed.trace),
         clock: clock.clone(),
         report: Arc::new(reports),
         jitter: Arc::new(jitter),

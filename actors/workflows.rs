@@ -192,6 +192,12 @@ impl Workflows {
             pen: self.pen.clone(),
             readers: self.readers.clone(),
             workbench: self.workbench.clone(),
+            trace: tracing::info_span!(
+                "workflow",
+                otel.name = "invoke_workflow",
+                gen_ai.operation.name = "invoke_workflow",
+                workflow.id = %id,
+            ),
         };
         let restarts = self.workbench.parts().restarts.clone();
         let (instance, mailbox) = Instance::child(record, &self.clock);

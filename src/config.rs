@@ -17,6 +17,7 @@ mod forerunner;
 mod key_place;
 mod layers;
 mod local_servers;
+mod log;
 mod notify_socket;
 mod one_or_many;
 mod origins;
@@ -28,6 +29,7 @@ mod state_folder;
 mod store_url;
 mod strategy;
 mod survey;
+pub mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -22,6 +22,7 @@ mod projection;
 mod refusal;
 pub(crate) mod request_id;
 mod sse;
+mod traced;
 pub mod views;
 mod workflows;
 
@@ -41,6 +42,7 @@ pub(crate) use gate::Gate;
 pub(crate) use health::Probe;
 pub(crate) use meter::count;
 pub(crate) use refusal::Refusal;
+pub(crate) use traced::trace;
 
 /// The most event streams that are open at once, SSE and WebSockets together.
 pub(crate) const MAX_STREAMS: usize = 256;

@@ -8,5 +8,6 @@ pub mod doctor;
 pub mod http;
 pub mod reload;
 pub mod server;
+pub mod telemetry;
 mod tls;
 pub mod ws;

@@ -19,7 +19,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use actors::herald::News;
-use actors::tree::{self, Doors, House};
+use actors::tree::{self, Blueprint, Doors, House, Observed};
 use clock::Clock;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use supervision::End;
@@ -136,8 +136,16 @@ impl Server {
     /// # Errors
     /// What keeps a part from starting; nothing runs then.
     pub async fn start(loaded: Loaded) -> Result<Self, Error> {
+        Self::start_observed(loaded, Observed::default()).await
+    }
+
+    /// As [`Server::start`], observed from outside.
+    ///
+    /// # Errors
+    /// As for [`Server::start`].
+    pub async fn start_observed(loaded: Loaded, observed: Observed) -> Result<Self, Error> {
         let launcher = std::env::current_exe().map_err(Error::Program)?;
-        Self::start_with(loaded, Clock::real(), launcher).await
+        Self::open(loaded, Clock::real(), launcher, observed).await
     }
 
     /// As [`Server::start`], with this clock, and `launcher` as the program that limits the commands it runs.
@@ -145,6 +153,15 @@ impl Server {
     /// # Errors
     /// As for [`Server::start`].
     pub async fn start_with(loaded: Loaded, clock: Clock, launcher: PathBuf) -> Result<Self, Error> {
+        Self::open(loaded, clock, launcher, Observed::default()).await
+    }
+
+    async fn open(
+        loaded: Loaded,
+        clock: Clock,
+        launcher: PathBuf,
+        observed: Observed,
+    ) -> Result<Self, Error> {
         let listen = loaded.settings.server.listen;
         if !http::is_loopback(listen.ip()) {
             return Err(Error::NotLoopback { listen });
@@ -157,7 +174,8 @@ impl Server {
         let (unix, socket) = open_socket(loaded.state.socket())?;
         let addresses = Addresses { tcp: own, socket: socket.0.clone() };
 
-        let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
+        let blueprint = config::blueprint(&loaded, clock.clone(), launcher.clone()).await?;
+        let house = tree::build(Blueprint { observed, ..blueprint }).await?;
         let (stopping, stops) = watch::channel(false);
         let (configuration, standing) = watch::channel(Standing::first(clock.wall()));
         let server = loaded.settings.server.clone();
@@ -282,6 +300,7 @@ fn open_doors(
             .wrap(from_fn(http::admission::admitted))
             .wrap(from_fn(http::origin::checked))
             .wrap(from_fn(http::request_id::named))
+            .wrap(from_fn(http::trace))
             // The outermost: who is refused is counted too.
             .wrap(from_fn(http::count))
             .configure(http::routes)

@@ -55,9 +55,14 @@ impl Shelf {
         self.put(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
     }
 
+    /// A family that was made before there was a shelf.
+    pub(super) fn show<C: Collector + 'static>(&self, family: C) {
+        self.0.register(Box::new(family)).expect("each family is registered once");
+    }
+
     fn put<C: Collector + Clone + 'static>(&self, family: prometheus::Result<C>) -> C {
         let family = family.expect("names of families and labels are well-formed, and there are buckets");
-        self.0.register(Box::new(family.clone())).expect("each family is registered once");
+        self.show(family.clone());
         family
     }
 }

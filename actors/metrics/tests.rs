@@ -36,7 +36,7 @@ fn family(id: &str, child: ChildSpec) -> SupervisorSpec {
 #[actix_rt::test]
 async fn a_crash_loses_no_count_and_shows_among_the_restarts() {
     let clock = Clock::real();
-    let families = Families::new();
+    let families = Families::new(&Spans::new());
     let deployment: DeploymentId = "demo/one".parse().unwrap();
     families.meter(&deployment, true).count(&answered(&deployment));
     let (child, mailbox) = Metrics::child(&families, &clock);
@@ -72,7 +72,7 @@ async fn a_crash_loses_no_count_and_shows_among_the_restarts() {
 
 #[test]
 fn what_has_no_price_has_no_cost_rather_than_none() {
-    let families = Families::new();
+    let families = Families::new(&Spans::new());
     let deployment: DeploymentId = "demo/one".parse().unwrap();
     families.meter(&deployment, false).count(&Outcome { cost: None, ..answered(&deployment) });
     let names: Vec<String> = families.shelf.gather().iter().map(|family| family.name().to_owned()).collect();
@@ -82,7 +82,7 @@ fn what_has_no_price_has_no_cost_rather_than_none() {
 
 #[test]
 fn each_operation_and_each_fault_is_counted_by_itself() {
-    let families = Families::new();
+    let families = Families::new(&Spans::new());
     let deployment: DeploymentId = "demo/one".parse().unwrap();
     let meter = families.meter(&deployment, true);
     let class = upstream::FailureClass::Server;
@@ -105,7 +105,7 @@ fn each_operation_and_each_fault_is_counted_by_itself() {
 
 #[test]
 fn whoever_asks_chooses_no_label() {
-    let families = Families::new();
+    let families = Families::new(&Spans::new());
     let traffic = families.traffic();
     let count = || families.shelf.gather().iter().map(|family| family.get_metric().len()).sum::<usize>();
     traffic.answered(None, "BREW", 404, Duration::ZERO);

@@ -1,12 +1,17 @@
-//! The log of this process: to standard error, past whatever is live on the terminal.
+//! The log of this process: to standard error, past whatever is live on the terminal; and its traces, where they go out.
 
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::settings::{Format, Level, Log};
+use crate::telemetry::Outlet;
 
 /// Writes log lines while what is live steps aside.
 #[derive(Clone)]
@@ -16,25 +21,80 @@ struct Aside(MultiProgress);
 pub(crate) const QUIET: LevelFilter = LevelFilter::WARN;
 /// For a server.
 pub(crate) const TALKATIVE: LevelFilter = LevelFilter::INFO;
+/// How much is heard of crates that are not ours: what they say at lower levels may hold what passes through them.
+const OTHERS: LevelFilter = LevelFilter::WARN;
+/// The crates of the house.
+const HOUSE: [&str; 24] = [
+    "actors",
+    "answers",
+    "cells",
+    "chat",
+    "clock",
+    "edits",
+    "gateway",
+    "impresario",
+    "plan",
+    "pricing",
+    "process",
+    "prompts",
+    "review",
+    "routing",
+    "scripted",
+    "secrets",
+    "store",
+    "supervision",
+    "units",
+    "upstream",
+    "wire",
+    "workflow",
+    "workspace",
+    "yaml",
+];
 
 /// Starts the log, at `level` unless the configuration says another; a second call changes nothing.
 pub(crate) fn start(log: &Log, level: LevelFilter, progress: &MultiProgress) {
-    let level = match log.level {
-        None => level,
-        Some(Level::Error) => LevelFilter::ERROR,
-        Some(Level::Warn) => LevelFilter::WARN,
-        Some(Level::Info) => LevelFilter::INFO,
-        Some(Level::Debug) => LevelFilter::DEBUG,
-        Some(Level::Trace) => LevelFilter::TRACE,
-    };
+    begin(log, level, progress, None);
+}
+
+/// As [`start`], and spans go out through `outlet`.
+pub(crate) fn start_with(log: &Log, level: LevelFilter, progress: &MultiProgress, outlet: Option<&Outlet>) {
+    begin(log, level, progress, outlet);
+}
+
+fn begin(log: &Log, level: LevelFilter, progress: &MultiProgress, outlet: Option<&Outlet>) {
     let writer = Aside(progress.clone());
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_target(false);
-    let colours = io::stderr().is_terminal() && console::colors_enabled_stderr();
-    // A command that loads the configuration twice asks twice.
-    let _ = match log.format {
-        Format::Json => builder.json().try_init(),
-        Format::Text => builder.with_ansi(colours).try_init(),
+    let lines = tracing_subscriber::fmt::layer::<Registry>().with_writer(writer);
+    let is_terminal = io::stderr().is_terminal();
+    let colours = is_terminal && console::colors_enabled_stderr();
+    let lines = match (log.format, is_terminal) {
+        (Format::Json, _) | (Format::Auto, false) => lines.json().boxed(),
+        (Format::Text, _) | (Format::Auto, true) => lines.with_target(false).with_ansi(colours).boxed(),
     };
+    let spans = outlet.map(|outlet| {
+        let house = HOUSE.map(|name| (name, LevelFilter::INFO));
+        outlet.layer().with_filter(Targets::new().with_targets(house))
+    });
+    // A command that loads the configuration twice asks twice.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(log, level))).with(spans).try_init();
+}
+
+fn filter(log: &Log, level: LevelFilter) -> Targets {
+    let level = log.level.map_or(level, of);
+    let own = log.targets.0.iter().map(|(name, level)| (name.clone(), of(*level)));
+    Targets::new()
+        .with_default(level.min(OTHERS))
+        .with_targets(HOUSE.map(|name| (name, level)))
+        .with_targets(own)
+}
+
+fn of(level: Level) -> LevelFilter {
+    match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
 }
 
 impl<'a> MakeWriter<'a> for Aside {
@@ -52,5 +112,42 @@ impl Write for Aside {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_crate_of_the_house_is_heard() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut crates: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
+        crates.extend(["actors", "impresario", "supervision"].map(str::to_owned));
+        assert_eq!(HOUSE.map(str::to_owned).into_iter().collect::<BTreeSet<_>>(), crates);
+    }
+
+    #[test]
+    fn a_part_has_its_own_level_and_others_crates_say_little_unless_they_are_named() {
+        let log: Log = serde_json::from_str(
+            r#"{"level": "trace", "targets": {"supervision": "warn", "hyper": "debug"}}"#,
+        )
+        .unwrap();
+        let filter = filter(&log, QUIET);
+        let is_heard =
+            |target: &str, level: LevelFilter| filter.would_enable(target, &level.into_level().unwrap());
+        assert!(is_heard("gateway::run", LevelFilter::TRACE));
+        assert!(is_heard("supervision", LevelFilter::WARN) && !is_heard("supervision", LevelFilter::INFO));
+        assert!(
+            is_heard("hyper::proto", LevelFilter::DEBUG) && !is_heard("hyper::proto", LevelFilter::TRACE)
+        );
+        assert!(is_heard("rustls", LevelFilter::WARN) && !is_heard("rustls", LevelFilter::INFO));
+
+        let plain = super::filter(&Log::default(), TALKATIVE);
+        assert!(plain.would_enable("actors::writer", &tracing::Level::INFO));
+        assert!(!plain.would_enable("actors::writer", &tracing::Level::DEBUG));
     }
 }

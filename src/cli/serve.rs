@@ -1,5 +1,6 @@
 //! `serve`: the server in the foreground.
 
+use actors::tree::Observed;
 use clock::Clock;
 use tracing::warn;
 
@@ -10,6 +11,7 @@ use super::{End, INTERRUPTED, logging, refuse};
 use crate::config::{self, Flags, Loaded};
 use crate::reload::Reloads;
 use crate::server::{Addresses, Hurry, Server, Stopped};
+use crate::telemetry::Outlet;
 
 /// Runs a server until it is told to stop, or gives up; a new configuration is put in force meanwhile.
 ///
@@ -17,10 +19,27 @@ use crate::server::{Addresses, Hurry, Server, Stopped};
 /// When it cannot be started.
 pub(crate) async fn serve(screen: &Screen, flags: &Flags) -> anyhow::Result<End> {
     let loaded = config::load(flags).and_then(Loaded::under_the_manager).map_err(refuse)?;
-    logging::start(&loaded.settings.log, logging::TALKATIVE, screen.progress());
+    let outlet = Outlet::open(&loaded).map_err(refuse)?;
+    logging::start_with(&loaded.settings.log, logging::TALKATIVE, screen.progress(), outlet.as_ref());
+    let observed = outlet.as_ref().map(Outlet::observed).unwrap_or_default();
+    let end = serve_observed(screen, flags, loaded, observed).await;
+    if let Some(outlet) = outlet {
+        outlet.close();
+    }
+    end
+}
+
+async fn serve_observed(
+    screen: &Screen,
+    flags: &Flags,
+    loaded: Loaded,
+    observed: Observed,
+) -> anyhow::Result<End> {
     let mut interrupts = Interrupts::listen()?;
     let mut reloads = Reloads::listen(flags, &loaded, Clock::real())?;
-    let Some(server) = interrupts.unless(Server::start(loaded)).await else { return Ok(End::Interrupted) };
+    let Some(server) = interrupts.unless(Server::start_observed(loaded, observed)).await else {
+        return Ok(End::Interrupted);
+    };
     let server = server.map_err(refuse)?;
     screen.line(&listens(server.addresses()))?;
     let gave_up = loop {

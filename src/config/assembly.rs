@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actors::tree::{Blueprint, ProviderSpec};
+use actors::tree::{Blueprint, Observed, ProviderSpec};
 use actors::workbench::{EndBeforeRename, Running};
 use clock::Clock;
 use routing::{Choice, MAX_CHAIN, PassedBy, Readiness, Reason, Table};
@@ -62,6 +62,7 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         end_before_rename,
         manager: loaded.manager.clone(),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
+        observed: Observed::default(),
         clock,
     })
 }

@@ -46,6 +46,17 @@ pub enum Error {
         /// The port.
         port: u64,
     },
+    /// A variable does not hold headers.
+    #[error(
+        "the variable {name} does not hold headers, which are written name=value,other=value, {most} at most; its text \
+         is not shown, for it may hold a key"
+    )]
+    Headers {
+        /// Which variable.
+        name: String,
+        /// How many headers it may hold.
+        most: usize,
+    },
     /// A variable is no UTF-8.
     #[error("the environment variable {name} is no UTF-8 text: set it anew, or unset it")]
     VariableNotText {

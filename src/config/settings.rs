@@ -17,10 +17,12 @@ pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
 pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
 pub use super::key_place::KeyPlace;
+pub use super::log::{Format, Level, Log, Targets};
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
 pub use super::store_url::StoreUrl;
 pub use super::strategy::Strategy;
+pub use super::telemetry::{Otlp, Share, Telemetry};
 
 /// The documentation of every key, and the lowest layer.
 pub(super) const DEFAULTS: &str = include_str!("../../config/impresario.yaml");
@@ -59,6 +61,8 @@ pub struct Settings {
     pub process: Process,
     /// How providers are called.
     pub upstream: Upstream,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// The servers for clients that speak MCP.
     pub mcp: Mcp,
 }
@@ -95,39 +99,6 @@ pub struct Store {
     pub password: Option<KeyPlace>,
     /// The variables that may hold its password.
     pub password_env: Variables,
-}
-
-/// What is logged and how.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// The least that is logged; none leaves it to the command.
-    pub level: Option<Level>,
-    /// How a line looks.
-    pub format: Format,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words are those of every log")]
-pub enum Level {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// One provider, as far as one layer or all of them together say.
@@ -470,7 +441,7 @@ impl Process {
 }
 
 impl Upstream {
-    pub(super) fn options(&self) -> upstream::Options {
+    pub(crate) fn options(&self) -> upstream::Options {
         upstream::Options {
             connect_timeout: Duration::from_millis(self.connect_timeout_ms.get()),
             ca_file: self.ca_file.clone(),

@@ -10,7 +10,8 @@ use actix_web::error::InternalError;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use tracing::{Instrument, Level, enabled};
+use tracing::field::display;
+use tracing::{Level, Span, enabled};
 
 use super::door::Arrival;
 use super::{Refusal, gate};
@@ -20,7 +21,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The longest that is taken over.
 const MAX_BYTES: usize = 64;
 
-/// The outermost middleware of all routes: names the request, and logs what failed inside.
+/// The middleware that names the request, in the span that is around it, and logs what failed inside.
 pub(crate) async fn named(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -30,8 +31,8 @@ pub(crate) async fn named(
     let brought = is_trusted.then(|| brought(request.headers())).flatten();
     let id = brought.unwrap_or_else(fresh);
     let method = request.method().clone();
-    let span = tracing::info_span!("request", request.id = %id);
-    let answered = next.call(request).instrument(span).await;
+    Span::current().record("request.id", display(&id));
+    let answered = next.call(request).await;
     let value = HeaderValue::from_str(&id).expect("its letters were chosen for that");
     match answered {
         Ok(mut response) => {

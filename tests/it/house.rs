@@ -29,7 +29,7 @@ const CHECK: &str =
 /// The server of PostgreSQL that the tests run against, if it is not to be SQLite.
 const TEST_SERVER: &str = "IMPRESARIO_TEST_POSTGRES";
 /// What the surroundings of the tests must not decide.
-const FOREIGN: [&str; 19] = [
+const FOREIGN: [&str; 21] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "OPENAI_API_KEY",
@@ -46,6 +46,8 @@ const FOREIGN: [&str; 19] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     "NO_COLOR",
     "CLICOLOR_FORCE",
     "RUST_LOG",
@@ -166,6 +168,13 @@ impl House {
     pub(crate) async fn serve_doomed(&mut self, nth: usize) -> Client {
         let mut command = self.command(&["serve"]);
         command.env("IMPRESARIO_FAILPOINT", format!("rename:{nth}"));
+        self.start(command).await
+    }
+
+    /// Starts the server with these variables.
+    pub(crate) async fn serve_with(&mut self, variables: &[(&str, &str)]) -> Client {
+        let mut command = self.command(&["serve"]);
+        command.envs(variables.iter().copied());
         self.start(command).await
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Asked {
     pub(crate) model: String,
     /// The text of all messages.
     pub(crate) text: String,
+    /// The trace that the call says it belongs to.
+    pub(crate) traceparent: Option<String>,
     /// The whole body: two calls of one body ask for the same thing.
     pub(crate) body: String,
 }
@@ -155,14 +157,14 @@ impl Desk {
 
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
-        let Some((path, body)) = read_request(&stream)? else { return Ok(()) };
+        let Some((path, traceparent, body)) = read_request(&stream)? else { return Ok(()) };
         if !path.ends_with("/chat/completions") {
             let body = r#"{"object":"list","data":[]}"#;
             return stream
                 .write_all(head("200 OK", "application/json", Some(body.len())).as_bytes())
                 .and_then(|()| stream.write_all(body.as_bytes()));
         }
-        let asked = asked(body);
+        let asked = Asked { traceparent, ..asked(body) };
         self.note(&asked);
         if !self.may_answer(&asked) || !listens(&stream)? {
             return Ok(());
@@ -209,12 +211,12 @@ fn listens(stream: &TcpStream) -> std::io::Result<bool> {
     Ok(matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock))
 }
 
-fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, String)>> {
+fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, Option<String>, String)>> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let Some(path) = line.split(' ').nth(1).map(str::to_owned) else { return Ok(None) };
-    let mut length = 0;
+    let (mut length, mut traceparent) = (0, None);
     loop {
         line.clear();
         reader.read_line(&mut line)?;
@@ -222,10 +224,13 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, String)>>
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().unwrap();
         }
+        if name.eq_ignore_ascii_case("traceparent") {
+            traceparent = Some(value.trim().to_owned());
+        }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Some((path, String::from_utf8(body).unwrap())))
+    Ok(Some((path, traceparent, String::from_utf8(body).unwrap())))
 }
 
 fn asked(body: String) -> Asked {
@@ -234,7 +239,7 @@ fn asked(body: String) -> Asked {
     for message in json["messages"].as_array().unwrap() {
         writeln!(text, "{}", message["content"].as_str().unwrap_or_default()).unwrap();
     }
-    Asked { model: json["model"].as_str().unwrap().to_owned(), text, body }
+    Asked { model: json["model"].as_str().unwrap().to_owned(), text, traceparent: None, body }
 }
 
 fn head(status: &str, kind: &str, length: Option<usize>) -> String {

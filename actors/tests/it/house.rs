@@ -106,6 +106,7 @@ impl Place {
             end_before_rename: None,
             manager: None,
             threads: 2,
+            observed: Default::default(),
         }
     }
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use cells::{InFlight, Permit};
 use chat::{Answer, Assembler, Event, Usage};
 use clock::Clock;
+use tracing::{Instrument, Span};
 use upstream::{FailureClass, Wait};
 
-use crate::{Call, Deployment, End, Fault, MAX_ANSWER_BYTES, Operation, Outcome, Report, Why};
+use crate::{Call, Deployment, End, Fault, MAX_ANSWER_BYTES, Operation, Outcome, Report, Why, traced};
 
 pub(crate) struct Asked<'a> {
     deployment: &'a Deployment,
@@ -24,6 +25,7 @@ pub(crate) struct Asked<'a> {
     held: Option<Usage>,
     end: End,
     fault: Option<Fault>,
+    span: Span,
 }
 
 /// Who shows an event to the caller.
@@ -57,6 +59,7 @@ impl<'a> Asked<'a> {
             held: None,
             end: End::Cancelled,
             fault: Some(Fault::Caller),
+            span: traced::attempt(deployment, &question),
         })
     }
 
@@ -67,7 +70,8 @@ impl<'a> Asked<'a> {
         call: &upstream::Call<'_>,
         on_event: OnEvent<'_>,
     ) -> Result<Answer, Why> {
-        match self.listen(client, call, on_event).await {
+        let span = self.span.clone();
+        match self.listen(client, call, on_event).instrument(span).await {
             Ok(answer) => {
                 (self.end, self.fault) = (End::Answered, None);
                 if let Some(permit) = self.permit.take() {
@@ -164,7 +168,7 @@ impl Drop for Asked<'_> {
         if given_up && self.first_output.is_none() {
             self.deployment.load.observe_at_least(duration);
         }
-        self.report.report(Outcome {
+        let outcome = Outcome {
             deployment: self.deployment.id.clone(),
             role: self.role.to_owned(),
             operation: self.operation,
@@ -174,7 +178,9 @@ impl Drop for Asked<'_> {
             cost: self.deployment.cost(&usage),
             first_output: self.first_output,
             duration,
-        });
+        };
+        traced::settle(&self.span, &outcome);
+        self.report.report(outcome);
     }
 }
 

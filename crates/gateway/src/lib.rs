@@ -12,6 +12,7 @@ mod operation;
 mod report;
 mod routes;
 mod run;
+mod traced;
 
 use std::sync::Arc;
 use std::time::Duration;

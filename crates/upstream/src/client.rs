@@ -1,6 +1,8 @@
 //! The client: one connection pool, one TLS configuration, one clock.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
@@ -43,12 +45,22 @@ pub struct Call<'a> {
     pub total: Duration,
 }
 
+/// The header `traceparent` of a call, asked for where the call is sent; `None` for a call that nobody traces.
+pub type TraceParent = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Calls providers. Cloning shares its connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) has_roots: bool,
     pub(crate) clock: Clock,
+    pub(crate) trace: Option<TraceParent>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
 }
 
 impl Client {
@@ -74,7 +86,18 @@ impl Client {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| Error::Setup { reason: error.to_string() })?;
-        Ok(Self { http, has_roots, clock })
+        Ok(Self { http, has_roots, clock, trace: None })
+    }
+
+    /// Says with each call which trace it belongs to.
+    #[must_use]
+    pub fn tracing(self, trace: Option<TraceParent>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The connections alone, for whoever sends something else than calls.
+    pub fn into_http(self) -> reqwest::Client {
+        self.http
     }
 
     /// Sends a call and waits until the provider accepts it.

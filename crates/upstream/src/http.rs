@@ -18,6 +18,8 @@ const MAX_MODELS_BYTES: usize = 4 * 1024 * 1024;
 /// The most models of one endpoint.
 const MAX_MODELS: usize = 1_000;
 const EVENT_STREAM: &str = "text/event-stream";
+/// Of W3C's trace context.
+const TRACEPARENT: &str = "traceparent";
 
 /// Sends a call; returns when the provider has accepted it.
 pub(crate) async fn call(
@@ -28,6 +30,11 @@ pub(crate) async fn call(
     let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call);
     let url = endpoint.call_url(call.model.as_str())?;
     let request = client.http.post(url).json(&endpoint.dialect.encode(call));
+    let trace = client.trace.as_ref().and_then(|trace| trace());
+    let request = match trace {
+        Some(trace) => request.header(TRACEPARENT, trace),
+        None => request,
+    };
     let response = deadlines.watch(send(client, endpoint, request)).await??;
     expect_header(endpoint, &response, CONTENT_TYPE, EVENT_STREAM)?;
     Ok(EventStream::http(HttpStream::new(endpoint, response, deadlines)))

@@ -17,7 +17,7 @@ mod retry_after;
 mod stream;
 mod tls;
 
-pub use client::{Call, Client, Options};
+pub use client::{Call, Client, Options, TraceParent};
 pub use endpoint::{Dialect, Endpoint, HttpEndpoint};
 pub use error::{Error, FailureClass, Wait};
 pub use stream::EventStream;

@@ -1,0 +1,51 @@
+//! The span of a request: its route, its number and how it was answered; never its path, its query or its body.
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
+
+use super::door::Arrival;
+use super::gate;
+use crate::telemetry::context::{Trust, adopt};
+
+const METHODS: [Method; 7] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
+/// OpenTelemetry's word for a method that nobody knows.
+const OTHER: &str = "_OTHER";
+
+/// The middleware that spans a request from its head to the head of its answer.
+pub(crate) async fn trace<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let route = request.match_pattern();
+    let known = METHODS.iter().find(|method| *method == request.method());
+    let method = known.map_or(OTHER, Method::as_str);
+    let span = info_span!(
+        "request",
+        otel.name = route.as_ref().map_or_else(|| method.to_owned(), |route| format!("{method} {route}")),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        request.id = Empty,
+    );
+    // Who reaches the socket may run things here, and a proxy's word counts.
+    let is_trusted = request.conn_data::<Arrival>().is_some_and(|arrival| gate::of(&request).trusts(arrival));
+    adopt(&span, request.headers(), if is_trusted { Trust::Continue } else { Trust::Link });
+    let answered = next.call(request).instrument(span.clone()).await;
+    let status = match &answered {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    answered
+}
