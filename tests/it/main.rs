@@ -18,6 +18,7 @@ mod life;
 mod people;
 mod reload;
 mod runs;
+mod secrets;
 mod speech;
 mod story;
 mod tree;
