@@ -15,7 +15,10 @@ mod failures;
 mod following;
 mod gate;
 mod health;
+pub(crate) mod identity;
+mod keys;
 mod meter;
+mod needs;
 mod nesting;
 pub(crate) mod origin;
 mod projection;
@@ -28,6 +31,8 @@ mod workflows;
 
 use std::sync::Arc;
 
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, get, post};
 use actix_web::{HttpRequest, Resource, Route};
 use clock::Clock;
@@ -66,7 +71,7 @@ pub(crate) struct Desk {
     pub(crate) configuration: watch::Receiver<Standing>,
 }
 
-/// All routes. On TCP only those that read are served; `origin` sees to that.
+/// All routes. Who is served which, `needs` says.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         // The bound that counts is kept before a route is asked.
@@ -84,6 +89,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/tree/suspend", [post().to(administration::suspend)]))
         .service(at("/admin/tree/resume", [post().to(administration::resume)]))
         .service(at("/admin/breakers", [post().to(administration::breaker)]))
+        .service(at("/admin/keys", [get().to(keys::list), post().to(keys::create)]))
+        .service(at("/admin/keys/{id}/revoke", [post().to(keys::revoke)]))
+        .service(at("/admin/keys/{id}/rotate", [post().to(keys::rotate)]))
         .service(at("/metrics", [get().to(admin::metrics)]))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
@@ -95,9 +103,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .default_service(web::to(no_route));
 }
 
-fn at<const N: usize>(path: &str, routes: [Route; N]) -> Resource {
+fn at<const N: usize>(path: &'static str, routes: [Route; N]) -> impl HttpServiceFactory {
     let resource = routes.into_iter().fold(web::resource(path), Resource::route);
-    resource.default_service(web::to(no_method))
+    let resource = resource.default_service(web::to(no_method));
+    resource.wrap(from_fn(move |request, next| needs::met(path, request, next)))
 }
 
 async fn no_route(request: HttpRequest) -> Result<web::Json<()>, Refusal> {

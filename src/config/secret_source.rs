@@ -172,68 +172,6 @@ mod tests {
         [("PATH", "/usr/bin:/bin"), ("TOKEN", "from-variable")].into_iter().collect()
     }
 
-    async fn asked(script: &str) -> Result<Secret, String> {
-        let command = ["sh", "-c", script].map(str::to_owned);
-        let asked = ask(&command, "providers.a.api_key", &environment(), &Clock::real()).await;
-        asked.map_err(|error| error.to_string())
-    }
-
-    #[actix_rt::test]
-    async fn a_command_says_the_secret_and_sees_the_environment() {
-        assert_eq!(asked("echo from-command").await.unwrap().expose(), "from-command");
-        assert_eq!(asked("printf %s \"$TOKEN\"").await.unwrap().expose(), "from-variable");
-        // It is asked without a terminal, and nothing is typed for it.
-        assert_eq!(asked("cat; echo read").await.unwrap().expose(), "read");
-    }
-
-    #[actix_rt::test]
-    async fn a_command_that_fails_is_named_and_what_it_wrote_is_not_told() {
-        for (script, words) in [
-            ("echo sk-hidden; echo sk-hidden >&2; exit 3", "failed (exit status: 3)"),
-            ("true", "empty"),
-            ("kill -9 $$", "failed (signal: 9"),
-            ("printf 'sk-hidden\\377'", "no text"),
-            ("yes sk-hidden", "at most 16384 bytes"),
-        ] {
-            let refused = asked(script).await.unwrap_err();
-            assert!(
-                refused.contains(words) && refused.contains("`providers.a.api_key`"),
-                "{script}: {refused}"
-            );
-            assert!(!refused.contains("sk-hidden"), "{refused}");
-        }
-        let missing = ["/nowhere/at/all".to_owned()];
-        let refused = ask(&missing, "store.password", &environment(), &Clock::real()).await.unwrap_err();
-        assert!(refused.to_string().contains("`store.password`: the program `/nowhere/at/all`"), "{refused}");
-    }
-
-    #[actix_rt::test]
-    async fn a_command_that_does_not_end_is_ended_with_all_it_started() {
-        let folder = tempfile::tempdir().unwrap();
-        let note = folder.path().join("pid");
-        let script = format!("sleep 600 & echo $! > {}; wait", note.display());
-        let clock = Clock::manual();
-        let command = ["sh".to_owned(), "-c".to_owned(), script];
-        let environment = environment();
-        let asked = ask(&command, "x", &environment, &clock);
-        let moved = async {
-            while !note.exists() || std::fs::read_to_string(&note).unwrap().is_empty() {
-                actix_rt::task::yield_now().await;
-            }
-            clock.advance(COMMAND_WITHIN);
-        };
-        let (answered, ()) = futures_util::future::join(asked, moved).await;
-        assert!(answered.unwrap_err().to_string().contains("did not end within 30 s"));
-        let sleeper: i32 = std::fs::read_to_string(&note).unwrap().trim().parse().unwrap();
-        let is_gone = || {
-            let stat = std::fs::read_to_string(format!("/proc/{sleeper}/stat"));
-            stat.map_or(true, |stat| stat.contains(") Z "))
-        };
-        while !is_gone() {
-            actix_rt::task::yield_now().await;
-        }
-    }
-
     #[test]
     fn a_command_comes_before_a_file_and_that_before_a_variable_and_none_is_run_by_looking() {
         let place = |text: &str| yaml::from_str::<KeyPlace>("test.yaml", text).unwrap();

@@ -87,6 +87,8 @@ pub struct Server {
     pub tls: Tls,
     /// What is too much or too long.
     pub limits: Limits,
+    /// Whether keys may cross a network as they are.
+    pub plaintext: bool,
 }
 
 /// Where everything is stored.
@@ -285,6 +287,7 @@ impl Default for Server {
             trusted_proxies: Proxies::default(),
             tls: Tls::default(),
             limits: Limits::default(),
+            plaintext: false,
         }
     }
 }

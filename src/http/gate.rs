@@ -147,14 +147,12 @@ impl Gate {
     ///
     /// # Errors
     /// When it has as many under way as it may.
-    #[cfg_attr(not(test), expect(dead_code, reason = "who asks is known with keys, and they call this"))]
     pub(crate) fn admit_principal(&self, name: &str) -> Result<Held<String>, Refusal> {
         let too_many = || Refusal::TooMany { what: "requests of your key are under way" };
         self.principals.take(name.to_owned()).ok_or_else(too_many)
     }
 
     /// Notes that somebody at this address did not prove who he is; none is somebody at the socket, whom the system knows.
-    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
     pub(crate) fn authentication_failed(&self, address: Option<IpAddr>) {
         self.traffic.authentication_failed();
         if let Some(address) = address {
@@ -163,7 +161,6 @@ impl Gate {
     }
 
     /// Notes that somebody at this address did.
-    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
     pub(crate) fn authenticated(&self, address: Option<IpAddr>) {
         if let Some(address) = address {
             self.failures.succeeded(Neighbours::of(address), self.clock.now());

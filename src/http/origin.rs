@@ -7,7 +7,6 @@ use actix_web::Error;
 use actix_web::HttpMessage;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::middleware::Next;
 
@@ -56,14 +55,8 @@ fn look(request: &ServiceRequest) -> Result<Asker, Refusal> {
     if let Door::Tcp { own } = arrival.door {
         let names = Names { rules, own: &own.to_string(), port: own.port(), is_secure: asker.is_secure };
         names.allow(&asker.host, headers)?;
-        may_write(request.method())?;
     }
     Ok(asker)
-}
-
-/// What a key will allow.
-fn may_write(method: &Method) -> Result<(), Refusal> {
-    if *method != Method::GET { Err(Refusal::WriteOverTcp) } else { Ok(()) }
 }
 
 fn head_fits(rules: &Server, line: usize, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -232,14 +225,6 @@ mod tests {
         assert!(from("same-origin", None).is_ok() && from("none", None).is_ok());
         assert!(from("cross-site", None).is_err() && from("same-site", None).is_err());
         assert!(from("cross-site", Some("https://panel.example")).is_ok());
-    }
-
-    #[test]
-    fn over_tcp_nothing_is_written() {
-        assert!(may_write(&Method::GET).is_ok());
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-            assert!(matches!(may_write(&method), Err(Refusal::WriteOverTcp)), "{method}");
-        }
     }
 
     #[test]

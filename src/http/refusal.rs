@@ -9,7 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use actors::workflows;
 use routing::NoCandidate;
@@ -35,9 +35,15 @@ pub(crate) enum Refusal {
     #[error("pages of `{origin}` may not ask this server", origin = quoted(origin))]
     BadOrigin { origin: String },
     #[error(
-        "writes and runs go through the Unix socket until keys exist: use the `impresario` command, or the socket in the state folder"
+        "this needs a key that is valid: send it as `Authorization: Bearer …`; `impresario keys create` makes one"
     )]
-    WriteOverTcp,
+    Unauthorized,
+    #[error("the key has not the scope `{scope}`, which this needs")]
+    MissingScope { scope: access::Scope },
+    #[error("the key may not work in this folder, or it is not there")]
+    OutsideKeysRoots,
+    #[error("there is no key {0}; `impresario keys list` shows those that there are")]
+    NoKey(units::KeyId),
     #[error(
         "a process in a process namespace of its own, such as a command that a workflow runs, may not use this socket: \
          ask from where the server runs"
@@ -128,6 +134,7 @@ impl Refusal {
         match self {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
+            | Self::NoKey(_)
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => "not_found",
             Self::NotAnActor { .. } => "not_an_actor",
@@ -135,7 +142,9 @@ impl Refusal {
             Self::NoMethod { .. } => "method_not_allowed",
             Self::BadHost { .. } => "host_refused",
             Self::BadOrigin { .. } => "origin_refused",
-            Self::WriteOverTcp => "write_over_tcp",
+            Self::Unauthorized => "unauthorized",
+            Self::MissingScope { .. } => "missing_scope",
+            Self::OutsideKeysRoots => "outside_keys_roots",
             Self::Confined => "confined",
             Self::NotJson => "not_json",
             Self::BodyTooLarge { .. } => "body_too_large",
@@ -193,12 +202,15 @@ impl ResponseError for Refusal {
         match self {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
+            | Self::NoKey(_)
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NoMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost { .. }
             | Self::BadOrigin { .. }
-            | Self::WriteOverTcp
+            | Self::MissingScope { .. }
+            | Self::OutsideKeysRoots
             | Self::Confined
             | Self::WorkspaceRefused(_) => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -221,6 +233,9 @@ impl ResponseError for Refusal {
         }
         if let Some(wait) = self.retry_after() {
             response.insert_header((RETRY_AFTER, wait));
+        }
+        if let Self::Unauthorized = self {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"impresario\""));
         }
         response.json(self.body())
     }

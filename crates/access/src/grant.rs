@@ -190,12 +190,12 @@ mod tests {
 
     #[test]
     fn a_root_covers_what_is_beneath_it_and_no_like_named_neighbour() {
-        let confined = Grant { roots: vec!["/work".into()], ..grant() };
-        for (path, covered) in [("/work", true), ("/work/a", true), ("/work-not", false), ("/", false)] {
+        let confined = Grant { roots: vec!["/w".into()], ..grant() };
+        for (path, covered) in [("/w", true), ("/w/a", true), ("/w-not", false), ("/", false)] {
             assert_eq!(confined.covers(path.as_ref(), &confined.roots), covered, "{path}");
         }
         assert!(grant().covers("/anywhere".as_ref(), &[]));
-        assert!(!confined.covers("/work".as_ref(), &[]), "its root is gone");
+        assert!(!confined.covers("/w".as_ref(), &[]), "its root is gone");
     }
 
     proptest! {

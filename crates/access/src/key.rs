@@ -44,7 +44,13 @@ pub struct Presented {
     pub digest: Digest,
 }
 
-/// The SHA-256 of a key's secret. It is compared in constant time, and shows itself only where it is stored.
+/// The SHA-256 of a key's secret. It shows itself only where it is stored, and is compared in constant time alone:
+///
+/// ```compile_fail
+/// fn same(one: access::Digest, other: access::Digest) -> bool {
+///     one == other
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 

@@ -189,7 +189,7 @@ mod tests {
                 scopes: "gateway,workflows".parse().unwrap(),
                 expires_at: Some(UnixMillis(5_000)),
                 models: Models(vec!["demo".parse().unwrap(), "other/some/model".parse().unwrap()]),
-                roots: vec!["/work/a b".into(), "/srv".into()],
+                roots: vec!["/w/a b".into(), "/srv".into()],
                 tags: [("team".to_owned(), "a=b; c".to_owned()), ("env".to_owned(), String::new())].into(),
             },
             digest: key.digest,

@@ -154,19 +154,3 @@ fn a_script_plays_its_models_at_the_prices_of_the_entry() {
     std::fs::write(&path, "rules: []").unwrap();
     assert!(matches!(read_one(&entry(""), &[]), Err(Error::Script(_))));
 }
-
-#[actix_rt::test]
-async fn a_key_that_a_command_says_is_asked_for_only_when_it_is_used() {
-    let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("ran");
-    let script = format!("touch {}; echo FROM-COMMAND | tr A-Z a-z", trace.display());
-    let entry = format!(
-        "a: {{kind: openai, models: [{{name: m}}], api_key: {{command: [sh, -c, \"{script}\"], env: A_KEY}}}}"
-    );
-    let environment: Environment = [("PATH", "/usr/bin:/bin"), ("A_KEY", "sk")].into_iter().collect();
-    let read = read(&providers(&entry), &environment).unwrap();
-    assert_eq!((key(&read[0]), read[0].readiness, trace.exists()), (None, Readiness::Ready, false));
-    let unlocked = unlocked(&read, &environment, &Clock::real()).await.unwrap();
-    assert_eq!((key(&unlocked[0]), trace.exists()), (Some("from-command"), true));
-    assert!(!format!("{unlocked:?}").contains("from-command"));
-}
