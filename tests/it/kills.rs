@@ -247,6 +247,34 @@ async fn a_server_that_is_asked_to_stop_ends_well_and_the_next_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_asked_to_stop_ends_the_checks_too_whatever_they_say_to_it() {
+    let mut house = House::new(one_commit);
+    furnish(&house);
+    let (fifo, gate) = (house.path("fifo"), house.path("gate"));
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    fs::write(&gate, "").unwrap();
+    let script = format!(
+        "trap '' TERM INT\nexec 3>{}\necho started >&3\nwhile [ -e {} ]; do sleep 0.05; done\n",
+        fifo.display(),
+        gate.display()
+    );
+    house.write("check.sh", &script);
+    let after = after_one_commit(&house.files());
+    let mut own = Fifo::open(&fifo, Ends::Both);
+    let client = house.serve().await;
+    let id = client.start(&house.order()).await.unwrap();
+    own.line().await;
+    let mut checks = Fifo::open(&fifo, Ends::Reading);
+    drop(own);
+    assert_eq!(house.stop().await.code(), Some(0), "{}", house.log_text());
+    checks.closed().await;
+
+    let _own = Fifo::open(&fifo, Ends::Both);
+    fs::remove_file(&gate).unwrap();
+    goes_on(&mut house, &id, &after, 3).await;
+}
+
+#[tokio::test]
 async fn what_has_ended_is_left_alone_by_the_next_start() {
     let mut house = House::new(ordinary);
     furnish(&house);

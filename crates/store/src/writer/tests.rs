@@ -44,6 +44,22 @@ fn ids(place: &Place, workflow: &WorkflowId) -> Vec<u64> {
 }
 
 #[test]
+fn a_writer_that_ends_leaves_no_log_behind_though_readers_are_open() {
+    // A file has a log; a server keeps its own.
+    let place = Place::file();
+    let running = place.start();
+    let readers = place.readers();
+    let (id, _) = running.owned(1);
+    running.append(append(&id, Fence(1), Seq(0), &[11, 12])).unwrap();
+    let log = place.path.with_extension("db-wal");
+    let length = || std::fs::metadata(&log).map_or(0, |found| found.len());
+    assert!(length() > 0, "{} is not where the log is", log.display());
+    running.stop().unwrap();
+    assert_eq!(length(), 0);
+    assert_eq!(readers.events_after(&id, Seq(0), 10).unwrap().len(), 2);
+}
+
+#[test]
 fn an_append_goes_where_its_sender_knows_the_end() {
     let place = Place::new();
     let running = place.start();
