@@ -40,7 +40,7 @@ async fn each_printed_value_says_where_it_comes_from_and_all_of_it_reads_back() 
         format!("  workers: 3  # {file}:2"),
         "  level: debug  # IMPRESARIO_LOG__LEVEL".to_owned(),
         "  listen: 127.0.0.1:0  # --listen".to_owned(),
-        "  format: text  # default".to_owned(),
+        "  format: auto  # default".to_owned(),
         "  roots:  # --root".to_owned(),
     ] {
         assert!(yaml.lines().any(|found| found == line), "no `{line}` in\n{yaml}");
