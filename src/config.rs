@@ -19,6 +19,7 @@ mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
+mod records;
 mod secret_source;
 mod service_manager;
 pub mod settings;

@@ -74,6 +74,11 @@ pub(crate) enum Refusal {
     NoProvider(NoCandidate),
     #[error("{0}; try again in a moment")]
     Busy(String),
+    #[error(
+        "what this would do cannot be recorded: the database has been away for long, and the room for records that wait \
+         is used up; try again when it is back"
+    )]
+    NoRoomForRecords,
     #[error("the server stops")]
     Stopping,
     #[error("something is wrong inside the server: its log tells more under this answer's x-request-id")]
@@ -108,7 +113,7 @@ impl Refusal {
         }
     }
 
-    fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
@@ -129,6 +134,7 @@ impl Refusal {
             Self::Conflict(_) => "conflict",
             Self::NoProvider(_) => "no_provider",
             Self::Busy(_) => "busy",
+            Self::NoRoomForRecords => "records_full",
             Self::Stopping => "stopping",
             Self::Internal(_) => "internal",
         }
@@ -153,7 +159,7 @@ impl ResponseError for Refusal {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) | Self::NotAnActor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::NoProvider(_) | Self::IsRoot => StatusCode::CONFLICT,
-            Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::NoRoomForRecords | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -163,7 +169,7 @@ impl ResponseError for Refusal {
         if let Self::NoMethod { .. } = self {
             response.insert_header((ALLOW, "GET, POST"));
         }
-        if let Self::Busy(_) | Self::Stopping = self {
+        if let Self::Busy(_) | Self::NoRoomForRecords | Self::Stopping = self {
             response.insert_header((RETRY_AFTER, "1"));
         }
         let error = ErrorDetail { code: self.code().to_owned(), message: self.to_string() };
@@ -199,6 +205,7 @@ impl From<workflows::Error> for Refusal {
     fn from(error: workflows::Error) -> Self {
         match error {
             workflows::Error::NotFound(id) => Self::NoWorkflow(id),
+            workflows::Error::NoRoom => Self::NoRoomForRecords,
             workflows::Error::Ended { .. } => Self::Conflict(error.to_string()),
             workflows::Error::Refused(refused) => refused.into(),
             workflows::Error::Workspace(error) => error.into(),
