@@ -4,6 +4,8 @@
 
 mod admin;
 mod administration;
+mod audit;
+mod auditing;
 mod configuration;
 mod door;
 mod following;
@@ -56,6 +58,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
         .service(at("/healthz", [get().to(admin::health)]))
         .service(at("/admin/config", [get().to(configuration::standing)]))
+        .service(at("/admin/audit", [get().to(audit::show)]))
+        .service(at("/admin/audit/verify", [get().to(audit::verify)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
         .service(at("/admin/tree/kill", [post().to(administration::kill)]))
         .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))

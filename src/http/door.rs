@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tracing::{Level, enabled};
 
 use super::Refusal;
+use super::auditing::Asked;
 
 /// How long a TCP connection may take nothing of what is written to it; then the system breaks it, and its stream ends.
 const STALLED_MS: u32 = 60_000;
@@ -74,7 +75,8 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     let id = request_id();
     let door = request.conn_data::<Door>().copied();
     let method = request.method().clone();
-    let refusal = refusal(door, &method, request.headers()).err();
+    let (asked, recordable) = Asked::of(&request);
+    let refusal = refusal(door, &method, request.headers()).and(recordable).err();
     let mut response = match refusal {
         Some(refusal) => request.error_response(refusal).map_into_right_body(),
         None => match next.call(request).await {
@@ -83,6 +85,9 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         },
     };
     report(&id, &method, &response);
+    if let Some(asked) = asked {
+        asked.answered(id.to_str().unwrap_or_default(), &response);
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use units::{Seq, WorkflowId};
 use workflow::{Event, Mode, State};
 
+use super::auditing::{Who, audited};
 use super::views::{Abort, CheckFrom, NewWorkflow, Started, WorkflowList};
 use super::{Desk, Refusal, blocking, projection};
 use crate::detect;
@@ -44,14 +45,27 @@ pub(super) async fn list(page: Query<Page>, desk: Data<Desk>) -> Result<Json<Wor
 }
 
 /// `POST /v1/workflows`
-pub(super) async fn start(new: Json<NewWorkflow>, desk: Data<Desk>) -> Result<impl Responder, Refusal> {
+pub(super) async fn start(
+    who: Who,
+    new: Json<NewWorkflow>,
+    desk: Data<Desk>,
+) -> Result<impl Responder, Refusal> {
     let new = new.into_inner();
+    let workspace = new.workspace.display().to_string();
+    let started = begin(new, &desk).await;
+    let subject = started.as_ref().map_or(workspace, |started| started.id.to_string());
+    let started = audited(&desk, who, "workflow.start", subject, started)?;
+    let location = format!("/v1/workflows/{}", started.id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(started))
+}
+
+async fn begin(new: NewWorkflow, desk: &Desk) -> Result<Started, Refusal> {
     if !new.workspace.is_absolute() {
         let message = "`workspace` is a path from the root of the file system: begin it with `/`";
         return Err(Refusal::Unprocessable(message.to_owned()));
     }
-    let settings = limits(&desk, &new);
-    can_be_answered(&desk, settings.mode)?;
+    let settings = limits(desk, &new);
+    can_be_answered(desk, settings.mode)?;
     let (workbench, root) = (desk.doors.workbench.clone(), new.workspace.clone());
     let (check, check_from) = match new.check {
         Some(check) => (check, CheckFrom::Request),
@@ -65,8 +79,7 @@ pub(super) async fn start(new: Json<NewWorkflow>, desk: Data<Desk>) -> Result<im
     let order =
         Order { goal: new.goal, root: new.workspace, check: check.clone(), settings, requester: None };
     let id = desk.doors.workflows.start(order).await?;
-    let location = format!("/v1/workflows/{id}");
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(Started { id, check, check_from }))
+    Ok(Started { id, check, check_from })
 }
 
 /// `GET /v1/workflows/{id}`
@@ -106,12 +119,14 @@ pub(super) async fn diff(id: Path<WorkflowId>, desk: Data<Desk>) -> Result<impl 
 
 /// `POST /v1/workflows/{id}/abort`
 pub(super) async fn abort(
+    who: Who,
     id: Path<WorkflowId>,
     body: Json<Abort>,
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
     let by = body.into_inner().by.unwrap_or_else(|| "somebody with access to the socket".to_owned());
-    desk.doors.workflows.abort(&id, &by).await?;
+    let aborted = desk.doors.workflows.abort(&id, &by).await.map_err(Refusal::from);
+    audited(&desk, who, "workflow.abort", &*id, aborted)?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }
 
