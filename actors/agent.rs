@@ -23,7 +23,6 @@ use crate::feed::Progress;
 use crate::instance::{Instance, Recall, Report, Tell};
 use crate::tools::Reading;
 use crate::workbench::{Asking, Workbench};
-use crate::writer::Pen;
 use crate::{editor, planner, reviewer};
 
 /// The most questions of one conversation.
@@ -49,7 +48,6 @@ pub(crate) struct Assignment {
     pub(crate) workspace: Workspace,
     pub(crate) workbench: Workbench,
     pub(crate) instance: Mailbox<Instance>,
-    pub(crate) pen: Pen,
     /// The plan as text, once there is one.
     pub(crate) plan: String,
     /// The transactions that stand, oldest first: what a reviewer looks at.
@@ -258,7 +256,7 @@ impl Assignment {
             Ok(()) | Err(Refused::Duplicate { .. }) => Ok(answer),
             Err(refused) => {
                 // It cannot be remembered, but it was paid for.
-                self.pen.usage(vec![usage]);
+                parts.recorder.usage(usage);
                 Err(Failure::new(refused))
             }
         }

@@ -202,7 +202,6 @@ impl Instance {
             workspace,
             workbench: self.record.workbench.clone(),
             instance: self.own.clone(),
-            pen: self.record.pen.clone(),
             plan: self.plan(),
             committed: self.standing(),
             action,
@@ -310,7 +309,7 @@ impl Instance {
                 Ok(_) => {
                     // Once for each workflow: nothing is decided about one that has ended.
                     if let (None, Some(outcome)) = (this.state.outcome(), next.outcome()) {
-                        this.record.workbench.parts().finished.count(outcome);
+                        this.record.workbench.ended(&this.record.workflow, outcome);
                     }
                     this.state = next;
                     this.advance();

@@ -13,6 +13,7 @@ pub mod instance;
 pub mod keyring;
 pub mod metrics;
 pub mod provider;
+pub mod recorder;
 pub mod resumption;
 pub mod router;
 pub mod workflows;

@@ -18,7 +18,7 @@ use crate::branches::Directory;
 use crate::deployment::Tripped;
 use crate::metrics::Families;
 use crate::provider::Called;
-use crate::writer::Pen;
+use crate::recorder::Recorder;
 
 /// How often a table that was replaced is looked at, whether calls still hold it.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -57,8 +57,8 @@ pub struct GetCandidates {
 /// Passes on what happened on the request path.
 pub(crate) struct Reports {
     pub(crate) directory: Arc<Snapshot<Directory>>,
-    pub(crate) pen: Pen,
     pub(crate) families: Families,
+    pub(crate) recorder: Recorder,
     pub(crate) clock: clock::Clock,
 }
 
@@ -142,7 +142,7 @@ impl gateway::Report for Reports {
         }
         // An answer's usage is stored with the answer itself, by whoever asked; what came to nothing is stored here.
         if outcome.end != End::Answered && outcome.usage != Usage::default() {
-            self.pen.usage(vec![self.row(outcome)]);
+            self.recorder.usage(self.row(outcome));
         }
     }
 

@@ -26,6 +26,7 @@ use crate::feed::{Feed, Pulses};
 use crate::herald::{Announcer, Herald, NotifySocket};
 use crate::keyring::{Keyring, Keys};
 use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Spans, Traffic};
+use crate::recorder::{self, Recorder};
 use crate::resumption::Resumption;
 use crate::router::{Reports, Router};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
@@ -86,6 +87,8 @@ pub struct Blueprint {
     pub running: Running,
     /// How agents ask.
     pub manners: Manners,
+    /// How records are kept on their way.
+    pub records: recorder::Options,
     /// Set in tests of debug builds only.
     pub end_before_rename: Option<EndBeforeRename>,
     /// Threads that carry actors.
@@ -120,6 +123,9 @@ pub enum Error {
     /// The routing table and its deployments do not fit.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
+    /// Records cannot be kept.
+    #[error(transparent)]
+    Recorder(#[from] recorder::Error),
     /// The working copies have no place.
     #[error(transparent)]
     Workspace(#[from] workspace::Error),
@@ -185,6 +191,8 @@ pub struct Doors {
     pub workbench: Workbench,
     /// Finds mailboxes and supervisors by their paths.
     pub registry: Registry,
+    /// Takes what is to be recorded.
+    pub recorder: Recorder,
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
     /// Tells the service manager.
@@ -200,7 +208,7 @@ pub struct Doors {
 ///
 /// ```text
 /// root
-/// ├─ feed, metrics, writer, keyring
+/// ├─ feed, metrics, writer, recorder, keyring
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
 /// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
@@ -218,8 +226,10 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
     let families = Families::new(&blueprint.observed.spans);
     let (metrics, scraped) = Metrics::child(&families, &clock);
+    let database = blueprint.database.clone();
     let (writer, pen, turn) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
     let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
+    let recorder = Recorder::open(&blueprint.records, &database, &readers, pen.clone(), &clock).await?;
     let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
     let probes = Probes { deadline, ..Probes::default() };
     let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
@@ -234,8 +244,12 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let workflows = workflows.cell(returned);
 
     let (directory, clock_of_reports) = (branches.directory(), clock.clone());
-    let reports =
-        Reports { directory, pen: pen.clone(), families: families.clone(), clock: clock_of_reports };
+    let reports = Reports {
+        directory,
+        recorder: recorder.clone(),
+        families: families.clone(),
+        clock: clock_of_reports,
+    };
     let gateway = Gateway {
         routes: routes.shared(),
         client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?
@@ -251,6 +265,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         pulses: pulses.clone(),
         finished: families.finished(),
         restarts: families.restarts().clone(),
+        recorder: recorder.clone(),
         roots: blueprint.roots,
         pool: workspace::Pool::open(&blueprint.overlays)?,
         journals: blueprint.journals,
@@ -259,7 +274,9 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let mut cast = vec![feed, metrics, writer, keyring, branch, router, catalogue, workflows, resumption];
+    let clerk = recorder.child(blueprint.records.window);
+    let mut cast =
+        vec![feed, metrics, writer, clerk, keyring, branch, router, catalogue, workflows, resumption];
     let (stands, standing) = watch::channel(None);
     let (herald, announcer) = Herald::child(blueprint.manager, standing, &clock);
     cast.extend(herald);
@@ -288,6 +305,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         routes,
         workbench,
         registry,
+        recorder,
         view,
         announcer,
         keys,
@@ -376,6 +394,8 @@ impl House {
                 warn!(id, %error, "did not stop in its turn");
             }
         }
+        // Bounded by who stops: no clock of the tree has to move for it.
+        self.doors.recorder.flushed().await;
         if let Err(error) = self.pen.flush().await {
             warn!(%error, "not all that was counted could be written before the stop");
         }

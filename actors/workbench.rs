@@ -10,12 +10,14 @@ use std::time::Duration;
 use dashmap::DashMap;
 use supervision::Snapshot;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use units::TokenCount;
+use units::{TokenCount, WorkflowId};
+use workflow::Outcome;
 use workspace::{Interrupting, Journal, Operation, Overlay, RealDisk, Workspace};
 
 use crate::catalogue::Templates;
 use crate::feed::Pulses;
 use crate::metrics::{Finished, Restarts};
+use crate::recorder::{Entry, Recorder};
 
 /// How long to wait for a working copy before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -74,6 +76,8 @@ pub struct Parts {
     pub finished: Finished,
     /// Counts who is started again.
     pub restarts: Restarts,
+    /// Takes what is to be recorded.
+    pub recorder: Recorder,
     /// Where workflows may work.
     pub roots: workspace::Roots,
     /// Working copies.
@@ -112,6 +116,18 @@ impl Workbench {
     /// When it is not beneath one, or is no folder.
     pub fn open(&self, root: &Path) -> Result<Workspace, workspace::Error> {
         self.parts.roots.open(root)
+    }
+
+    /// Counts and records that a workflow has ended.
+    pub(crate) fn ended(&self, workflow: &WorkflowId, outcome: &Outcome) {
+        self.parts.finished.count(outcome);
+        self.parts.recorder.audit(Entry {
+            who: "server".to_owned(),
+            action: "workflow.end".to_owned(),
+            subject: workflow.to_string(),
+            outcome: outcome.name().to_owned(),
+            detail: None,
+        });
     }
 
     /// The right to write to a workspace, one at a time over all workflows; the journal is quiet while it is held.

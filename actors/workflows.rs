@@ -17,6 +17,7 @@ use workflow::{Command, Refused, Settings};
 use crate::blocking;
 use crate::compensation;
 use crate::instance::{Instance, Record, Tell};
+use crate::recorder::Standing;
 use crate::workbench::Workbench;
 use crate::writer::{self, Pen};
 
@@ -69,6 +70,12 @@ pub enum Error {
     /// Too many live already, or the server stops.
     #[error("the workflow cannot be started now: {0}")]
     Supervisor(#[from] ChildError),
+    /// What it would do could not be recorded.
+    #[error(
+        "new work is refused until the database takes records again: there is no more room for those that wait \
+         (`records.spool_bytes`)"
+    )]
+    NoRoom,
     /// It does not answer.
     #[error("the workflow does not answer: {0}")]
     Unreachable(#[from] supervision::AskError),
@@ -97,6 +104,9 @@ impl Workflows {
     /// # Errors
     /// When the folder is no registered workspace, the goal or a limit is refused, or the store cannot write.
     pub async fn start(&self, order: Order) -> Result<WorkflowId, Error> {
+        if self.workbench.parts().recorder.standing() > Standing::Room {
+            return Err(Error::NoRoom);
+        }
         let workspace = self.workbench.open(&order.root)?;
         self.recover(workspace.root()).await?;
         let random = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;

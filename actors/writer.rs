@@ -173,12 +173,4 @@ impl Pen {
     pub async fn flush(&self) -> Result<(), Error> {
         self.write(|reply| store::Write::Flush { reply }).await
     }
-
-    /// Hands usage over to be written; what cannot be taken is logged as lost.
-    pub fn usage(&self, rows: Vec<store::UsageRow>) {
-        let count = rows.len();
-        if let Err(refused) = self.0.tell(Persist(store::Write::Usage { rows, reply: None })) {
-            error!(rows = count, ?refused, "usage was not recorded");
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! anything was started (usage, configuration, no provider, no server); 3 detached while the work goes on; 4 the address is
 //! taken; 5 the database cannot be reached or used; 6 the server gave up by itself; 7 stopped in a hurry; 130 interrupted.
 
+mod audit;
 mod breaker;
 mod costs;
 mod demo;
@@ -122,6 +123,9 @@ enum Command {
     /// Make, list, revoke and rotate keys: who may ask the server over TCP, and for what.
     #[command(subcommand)]
     Keys(keys::Order),
+    /// Show who did, or was denied, what; or check that nobody has changed that since.
+    #[command(subcommand)]
+    Audit(audit::Order),
     /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
@@ -205,6 +209,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Tree { order: Some(order) } => places::act(screen, global, order).await,
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Keys(order) => keys::keys(screen, global, order).await,
+        Command::Audit(order) => audit::look(screen, global, order).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
         Command::Doctor { format } => doctor::look(screen, &flags, format).await,

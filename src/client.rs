@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use store::{AuditQuery, AuditRow, Chain};
 use units::{DeploymentId, Seq, UnixMillis, WorkflowId};
 
 use crate::http::views::{
-    Abort, Act, Acted, At, Breaker, BreakerOrder, BreakerSet, Control, DeploymentView, ErrorBody, Health,
-    NewWorkflow, Numbered, Providers, ServerEvent, Started, WorkflowLine, WorkflowList, WorkflowView,
+    Abort, Act, Acted, At, AuditChains, AuditPage, Breaker, BreakerOrder, BreakerSet, Control,
+    DeploymentView, ErrorBody, Health, NewWorkflow, Numbered, Providers, ServerEvent, Started, WorkflowLine,
+    WorkflowList, WorkflowView,
 };
 use crate::reload::Standing;
 use frames::{Frame, Frames};
@@ -209,6 +211,33 @@ impl Client {
         let order = BreakerOrder { deployment: deployment.clone(), control };
         let set: BreakerSet = self.post("/admin/breakers", &order).await?;
         Ok(set.breaker)
+    }
+
+    /// The newest entries of the audit log that are wanted, oldest first.
+    ///
+    /// # Errors
+    /// As for [`Client::start`].
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Error> {
+        let pairs = [
+            ("since", query.since.map(|since| since.0.to_string())),
+            ("who", query.who.clone()),
+            ("action", query.action.clone()),
+            ("limit", query.limit.map(|limit| limit.to_string())),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let url = Url::parse_with_params("http://impresario/admin/audit", pairs);
+        let url = url.map_err(|error| Error::Setup { reason: error.to_string() })?;
+        let page: AuditPage = self.get(&format!("/admin/audit?{}", url.query().unwrap_or_default())).await?;
+        Ok(page.entries)
+    }
+
+    /// Has every chain of the audit log checked.
+    ///
+    /// # Errors
+    /// As for [`Client::start`].
+    pub async fn verify_audit(&self) -> Result<Vec<Chain>, Error> {
+        let chains: AuditChains = self.get("/admin/audit/verify").await?;
+        Ok(chains.chains)
     }
 
     /// Every model the server knows, in the order of preference.

@@ -23,6 +23,7 @@ mod one_or_many;
 mod origins;
 mod printing;
 mod providers;
+mod records;
 mod secret_source;
 pub mod settings;
 mod state_folder;

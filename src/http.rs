@@ -6,10 +6,11 @@ mod admin;
 mod administration;
 pub(crate) mod admission;
 mod asker;
+mod audit;
+mod auditing;
 pub(crate) mod body;
 mod configuration;
 mod counts;
-mod denial;
 mod door;
 mod failures;
 mod following;
@@ -40,7 +41,6 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::reload::Standing;
 use crate::ws;
-pub(crate) use denial::denied;
 pub(crate) use door::{is_loopback, on_connect};
 pub(crate) use following::{Following, Shown, event_json};
 pub(crate) use gate::Gate;
@@ -82,6 +82,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/healthz", [get().to(health::lives)]))
         .service(at("/livez", [get().to(health::lives)]))
         .service(at("/readyz", [get().to(health::is_ready)]))
+        .service(at("/admin/audit", [get().to(audit::show)]))
+        .service(at("/admin/audit/verify", [get().to(audit::verify)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
         .service(at("/admin/tree/kill", [post().to(administration::kill)]))
         .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))

@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use units::UnixMillis;
 
 use crate::config::{self, Environment, Flags, Loaded, Settings};
-use crate::server::Server;
+use crate::server::{Server, note};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -150,6 +150,7 @@ impl Reloads {
         match self.load(server).await {
             Ok((loaded, revision)) => {
                 info!(revision, "a new configuration is in force");
+                note(server.doors(), "config.reload", "ok", Some(format!("revision {revision}")));
                 let waiting = config::wait_for_restart(&self.started, &loaded.settings);
                 if !waiting.is_empty() {
                     let settings = waiting.join(", ");
@@ -164,6 +165,7 @@ impl Reloads {
             Err(faults) => {
                 let told = faults.join("; ");
                 error!(faults = told, "the configuration is not reloaded: the last good one stays in force");
+                note(server.doors(), "config.reload", "refused", Some(told));
                 let at = self.clock.wall();
                 server.configuration().send_modify(|standing| {
                     standing.refused = Some(Refused { at, kept: standing.revision, faults });

@@ -19,6 +19,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use actors::herald::News;
+use actors::recorder::Entry;
 use actors::tree::{self, Blueprint, Doors, House, Observed};
 use clock::Clock;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
@@ -223,6 +224,7 @@ impl Server {
         };
         let Addresses { tcp, socket: path } = &addresses;
         info!(%tcp, socket = %path.display(), resumed, "serves");
+        note(house.doors(), "server.start", "ok", Some(format!("version {}", env!("CARGO_PKG_VERSION"))));
         house.doors().announcer.tell(News::Ready { status: format!("serving on {tcp}") });
         Ok(Self {
             web: Mutex::new(web),
@@ -296,6 +298,12 @@ impl Server {
             result = doors => Ended::Doors(result),
         }
     }
+}
+
+/// Records what the server does by itself.
+pub(crate) fn note(doors: &Doors, action: &str, outcome: &str, detail: Option<String>) {
+    let (who, action, outcome) = ("server".to_owned(), action.to_owned(), outcome.to_owned());
+    doors.recorder.audit(Entry { who, action, subject: "server".to_owned(), outcome, detail });
 }
 
 fn open_doors(

@@ -6,11 +6,12 @@ use supervision::{ChildSpec, Down, Follows, Node, State};
 use super::shelf::{Shelf, shown};
 
 /// Everybody whom [`kind`] knows.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "root",
     "feed",
     "metrics",
     "writer",
+    "recorder",
     "keyring",
     "herald",
     "providers",

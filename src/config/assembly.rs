@@ -59,6 +59,7 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
             limits: settings.process.limits(),
         },
         manners: settings.agents.manners(),
+        records: settings.records.options(&loaded.state),
         end_before_rename,
         manager: loaded.manager.clone(),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),

@@ -95,7 +95,8 @@ impl Checked {
         self.look_at_file(file, &layers);
         self.layers = layers;
         let listen = settings.server.listen;
-        if !is_loopback(listen.ip()) && !settings.server.plaintext {
+        let server = &settings.server;
+        if !is_loopback(listen.ip()) && !server.plaintext && server.tls.certificate.is_none() {
             self.faults.push(server::Error::Plaintext { listen }.to_string());
         } else if !is_loopback(listen.ip()) {
             let text = format!(

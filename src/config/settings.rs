@@ -20,6 +20,7 @@ pub use super::key_place::KeyPlace;
 pub use super::log::{Format, Level, Log, Targets};
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
+pub use super::records::Records;
 pub use super::store_url::StoreUrl;
 pub use super::strategy::Strategy;
 pub use super::telemetry::{Otlp, Share, Telemetry};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub server: Server,
     /// Where everything is stored.
     pub store: Store,
+    /// What is recorded, on its way there.
+    pub records: Records,
     /// What is logged and how.
     pub log: Log,
     /// Who answers.

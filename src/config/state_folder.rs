@@ -18,7 +18,7 @@ const OTHERS: u32 = 0o077;
 /// More digits than a process id has.
 const LONGEST_PROCESS_ID: u64 = 20;
 
-/// `<state>/{lock, impresario.sock, impresario.db, journals/, overlays/}`.
+/// `<state>/{lock, node, impresario.sock, impresario.db, journals/, overlays/, spool/}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateFolder(PathBuf);
 
@@ -62,6 +62,16 @@ impl StateFolder {
     /// The folder of the working copies.
     pub fn overlays(&self) -> PathBuf {
         self.0.join("overlays")
+    }
+
+    /// The file with this server's name among those that write to one database.
+    pub fn node(&self) -> PathBuf {
+        self.0.join("node")
+    }
+
+    /// The folder of what waits for a database that is away.
+    pub fn spool(&self) -> PathBuf {
+        self.0.join("spool")
     }
 
     /// The Unix socket through which the server is reached.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use actix_web::web::{Data, Json};
 use supervision::{Node, State};
 use tracing::info;
+use units::DeploymentId;
 
 use super::admin::shown;
+use super::auditing::{Who, audited};
 use super::views::{Act, Acted, At, BreakerOrder, BreakerSet, Control};
 use super::{Desk, Refusal};
 
@@ -21,36 +23,48 @@ const DONE_WITHIN: Duration = Duration::from_secs(60);
 const NEAR: f64 = 0.75;
 
 /// `POST /admin/tree/kill`
-pub(super) async fn kill(at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
-    act(Act::Kill, at.into_inner(), &desk).await
+pub(super) async fn kill(who: Who, at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
+    recorded(Act::Kill, who, at.into_inner(), &desk).await
 }
 
 /// `POST /admin/tree/terminate`
-pub(super) async fn terminate(at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
-    act(Act::Terminate, at.into_inner(), &desk).await
+pub(super) async fn terminate(who: Who, at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
+    recorded(Act::Terminate, who, at.into_inner(), &desk).await
 }
 
 /// `POST /admin/tree/restart`
-pub(super) async fn restart(at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
-    act(Act::Restart, at.into_inner(), &desk).await
+pub(super) async fn restart(who: Who, at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
+    recorded(Act::Restart, who, at.into_inner(), &desk).await
 }
 
 /// `POST /admin/tree/suspend`
-pub(super) async fn suspend(at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
-    act(Act::Suspend, at.into_inner(), &desk).await
+pub(super) async fn suspend(who: Who, at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
+    recorded(Act::Suspend, who, at.into_inner(), &desk).await
 }
 
 /// `POST /admin/tree/resume`
-pub(super) async fn resume(at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
-    act(Act::Resume, at.into_inner(), &desk).await
+pub(super) async fn resume(who: Who, at: Json<At>, desk: Data<Desk>) -> Result<Json<Acted>, Refusal> {
+    recorded(Act::Resume, who, at.into_inner(), &desk).await
 }
 
 /// `POST /admin/breakers`
 pub(super) async fn breaker(
+    who: Who,
     order: Json<BreakerOrder>,
     desk: Data<Desk>,
 ) -> Result<Json<BreakerSet>, Refusal> {
     let BreakerOrder { deployment, control } = order.into_inner();
+    let action = match control {
+        Control::ForceOpen => "breaker.open",
+        Control::ForceClosed => "breaker.close",
+        Control::Disabled => "breaker.disable",
+        Control::Automatic => "breaker.release",
+    };
+    let subject = deployment.to_string();
+    audited(&desk, who, action, subject, set(deployment, control, &desk))
+}
+
+fn set(deployment: DeploymentId, control: Control, desk: &Desk) -> Result<Json<BreakerSet>, Refusal> {
     let routes = desk.doors.routes.load_full();
     let known = routes.table().deployments();
     if !known.iter().any(|known| known.id == deployment) {
@@ -73,6 +87,11 @@ pub(super) async fn breaker(
         Control::Automatic => breaker.release(),
     }
     Ok(Json(BreakerSet { breaker: shown(breaker), deployment }))
+}
+
+async fn recorded(kind: Act, who: Who, at: At, desk: &Desk) -> Result<Json<Acted>, Refusal> {
+    let (action, subject) = (format!("tree.{}", kind.word()), at.path.clone());
+    audited(desk, who, &action, subject, act(kind, at, desk).await)
 }
 
 async fn act(act: Act, At { path }: At, desk: &Desk) -> Result<Json<Acted>, Refusal> {

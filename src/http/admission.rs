@@ -11,7 +11,7 @@ use actix_web::{Error, HttpMessage};
 
 use super::asker::Asker;
 use super::door::Arrival;
-use super::{Refusal, denied, gate};
+use super::{Refusal, gate};
 
 /// The middleware that counts who is in, and turns away who would be too many. A request is in until the last byte of
 /// its answer was written.
@@ -28,8 +28,6 @@ pub(crate) async fn admitted(
     let place = match gate.admit(door, &asker) {
         Ok(place) => place,
         Err(refusal) => {
-            let who = asker.address.map_or_else(String::new, |address| address.to_string());
-            denied(&who, request.method().as_str(), request.path(), refusal.code());
             gate.refused(&refusal);
             return Ok(refusal.answer(request));
         }

@@ -20,7 +20,7 @@ use tracing::info;
 use super::admission::holding;
 use super::asker::Asker;
 use super::door::{Arrival, Door, is_loopback};
-use super::{Desk, Refusal, denied, gate};
+use super::{Desk, Refusal, gate};
 
 /// Where a key may stand, beside `Authorization: Bearer`: the headers of the vendors' own clients.
 static KEY_HEADERS: [HeaderName; 2] =
@@ -77,7 +77,6 @@ pub(crate) async fn identified(
             info!(client.address = who, cause, "a key was refused");
             gate.authentication_failed(address);
             let refusal = Refusal::Unauthorized;
-            denied(&who, request.method().as_str(), request.path(), refusal.code());
             Ok(refusal.answer(request))
         }
     }

@@ -9,6 +9,7 @@ use actix_web::web::{Data, Json, Path};
 use actors::keyring::{self, NewKey};
 use units::KeyId;
 
+use super::auditing::{Who, audited};
 use super::views::{KeyList, KeyOrder, KeyView, MadeKey, RotateOrder, ShownOnce};
 use super::{Desk, Refusal};
 
@@ -23,32 +24,46 @@ pub(super) async fn list(desk: Data<Desk>) -> Json<KeyList> {
 }
 
 /// `POST /admin/keys`
-pub(super) async fn create(order: Json<KeyOrder>, desk: Data<Desk>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn create(
+    who: Who,
+    order: Json<KeyOrder>,
+    desk: Data<Desk>,
+) -> Result<HttpResponse, Refusal> {
+    let name = order.name.clone();
+    let made = make(order, &desk).await;
+    let subject = made.as_ref().map_or(name, |(_, record)| record.grant.id.to_string());
+    let (key, record) = audited(&desk, who, "key.create", subject, made)?;
+    Ok(shown(&desk, &key, record))
+}
+
+async fn make(order: Json<KeyOrder>, desk: &Desk) -> Result<(Key, Record), Refusal> {
     let KeyOrder { name, scopes, expires_in_s, models, roots, tags } = order.into_inner();
     let lifetime = expires_in_s.map(|seconds| within("expires_in_s", 1, seconds)).transpose()?;
     let new = NewKey { name, scopes: scopes.into_iter().collect(), lifetime, models, roots, tags };
-    let (key, record) = desk.doors.keys.create(new).await?;
-    Ok(made(&desk, &key, record))
+    Ok(desk.doors.keys.create(new).await?)
 }
 
 /// `POST /admin/keys/{id}/revoke`
-pub(super) async fn revoke(id: Path<KeyId>, desk: Data<Desk>) -> Result<Json<KeyView>, Refusal> {
-    let record = desk.doors.keys.revoke(&id).await?;
+pub(super) async fn revoke(who: Who, id: Path<KeyId>, desk: Data<Desk>) -> Result<Json<KeyView>, Refusal> {
+    let revoked = desk.doors.keys.revoke(&id).await.map_err(Refusal::from);
+    let record = audited(&desk, who, "key.revoke", &*id, revoked)?;
     Ok(Json(KeyView::new(record, desk.clock.wall())))
 }
 
 /// `POST /admin/keys/{id}/rotate`
 pub(super) async fn rotate(
+    who: Who,
     id: Path<KeyId>,
     order: Json<RotateOrder>,
     desk: Data<Desk>,
 ) -> Result<HttpResponse, Refusal> {
     let overlap = within("overlap_s", 0, order.overlap_s)?;
-    let (key, record) = desk.doors.keys.rotate(&id, overlap).await?;
-    Ok(made(&desk, &key, record))
+    let rotated = desk.doors.keys.rotate(&id, overlap).await.map_err(Refusal::from);
+    let (key, record) = audited(&desk, who, "key.rotate", &*id, rotated)?;
+    Ok(shown(&desk, &key, record))
 }
 
-fn made(desk: &Desk, key: &Key, record: Record) -> HttpResponse {
+fn shown(desk: &Desk, key: &Key, record: Record) -> HttpResponse {
     let view = KeyView::new(record, desk.clock.wall());
     let made = MadeKey { key: ShownOnce(key.text.expose().to_owned()), view };
     HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(made)

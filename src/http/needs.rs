@@ -9,8 +9,8 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
+use super::Refusal;
 use super::identity::Caller;
-use super::{Refusal, denied};
 
 /// What somebody needs to be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/readyz", GET, Need::Nothing),
     ("/metrics", GET, Need::Look(&[Scope::Metrics])),
     ("/admin/config", GET, ADMIN),
+    ("/admin/audit", GET, ADMIN),
+    ("/admin/audit/verify", GET, ADMIN),
     ("/admin/tree", GET, ADMIN),
     ("/admin/tree/kill", POST, ADMIN),
     ("/admin/tree/terminate", POST, ADMIN),
@@ -66,10 +68,7 @@ pub(super) async fn met(
     let caller = Caller::of(request.request());
     match judge(template, request.method().as_str(), &caller) {
         Ok(()) => next.call(request).await,
-        Err(refusal) => {
-            denied(caller.principal.name(), request.method().as_str(), template, refusal.code());
-            Ok(refusal.answer(request))
-        }
+        Err(refusal) => Ok(refusal.answer(request)),
     }
 }
 

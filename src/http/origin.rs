@@ -12,7 +12,7 @@ use actix_web::middleware::Next;
 
 use super::asker::Asker;
 use super::door::{Arrival, Door};
-use super::{Refusal, denied, gate};
+use super::{Refusal, gate};
 use crate::config::settings::Server;
 
 /// Names that only this machine has for itself; a name that somebody else's DNS answers for is none of them.
@@ -31,10 +31,6 @@ pub(crate) async fn checked(
             next.call(request).await
         }
         Err(refusal) => {
-            let arrival = request.conn_data::<Arrival>();
-            let who =
-                arrival.and_then(|arrival| arrival.peer).map_or_else(String::new, |peer| peer.to_string());
-            denied(&who, request.method().as_str(), request.path(), refusal.code());
             gate::of(&request).refused(&refusal);
             Ok(refusal.answer(request))
         }

@@ -95,6 +95,11 @@ pub(crate) enum Refusal {
     NoProvider(NoCandidate),
     #[error("{0}; try again in a moment")]
     Busy(String),
+    #[error(
+        "what this would do cannot be recorded: the database has been away for long, and the room for records that wait \
+         is used up; try again when it is back"
+    )]
+    NoRoomForRecords,
     #[error("the server stops")]
     Stopping,
     #[error("something is wrong inside the server: its log tells more under this answer's x-request-id")]
@@ -160,6 +165,7 @@ impl Refusal {
             Self::Conflict(_) => "conflict",
             Self::NoProvider(_) => "no_provider",
             Self::Busy(_) => "busy",
+            Self::NoRoomForRecords => "records_full",
             Self::Stopping => "stopping",
             Self::Internal(_) => "internal",
         }
@@ -170,7 +176,11 @@ impl Refusal {
         if let Self::TooManyFailures { wait } = self {
             return Some(seconds(*wait));
         }
-        matches!(self, Self::Busy(_) | Self::Stopping | Self::TooMany { .. } | Self::TimedOut).then_some(1)
+        let comes_again = matches!(
+            self,
+            Self::Busy(_) | Self::NoRoomForRecords | Self::Stopping | Self::TooMany { .. } | Self::TimedOut
+        );
+        comes_again.then_some(1)
     }
 
     fn body(&self) -> ErrorBody {
@@ -221,7 +231,9 @@ impl ResponseError for Refusal {
             Self::BadRequest(_) | Self::TooDeep { .. } => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) | Self::NotAnActor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::NoProvider(_) | Self::IsRoot => StatusCode::CONFLICT,
-            Self::Busy(_) | Self::Stopping | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::NoRoomForRecords | Self::Stopping | Self::TimedOut => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -269,6 +281,7 @@ impl From<workflows::Error> for Refusal {
     fn from(error: workflows::Error) -> Self {
         match error {
             workflows::Error::NotFound(id) => Self::NoWorkflow(id),
+            workflows::Error::NoRoom => Self::NoRoomForRecords,
             workflows::Error::Ended { .. } => Self::Conflict(error.to_string()),
             workflows::Error::Refused(refused) => refused.into(),
             workflows::Error::Workspace(error) => error.into(),

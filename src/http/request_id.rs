@@ -13,6 +13,7 @@ use actix_web::middleware::Next;
 use tracing::field::display;
 use tracing::{Level, Span, enabled};
 
+use super::auditing::Asked;
 use super::door::Arrival;
 use super::{Refusal, gate};
 
@@ -32,11 +33,18 @@ pub(crate) async fn named(
     let id = brought.unwrap_or_else(fresh);
     let method = request.method().clone();
     Span::current().record("request.id", display(&id));
-    let answered = next.call(request).await;
+    let (asked, recordable) = Asked::of(&request);
+    let answered = match recordable {
+        Ok(()) => next.call(request).await,
+        Err(refusal) => Ok(refusal.answer(request)),
+    };
     let value = HeaderValue::from_str(&id).expect("its letters were chosen for that");
     match answered {
         Ok(mut response) => {
             report(&id, &method, &response);
+            if let Some(asked) = asked {
+                asked.answered(&id, &response);
+            }
             response.headers_mut().insert(REQUEST_ID, value);
             Ok(response)
         }

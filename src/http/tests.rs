@@ -2,6 +2,7 @@
 
 mod administration;
 mod attacks;
+mod audit;
 mod doors;
 mod keys;
 mod metrics;

@@ -180,6 +180,20 @@ pub struct WorkflowList {
     pub workflows: Vec<WorkflowLine>,
 }
 
+/// Answers `GET /admin/audit`: oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// The newest that are wanted.
+    pub entries: Vec<store::AuditRow>,
+}
+
+/// Answers `GET /admin/audit/verify`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditChains {
+    /// One for each server that writes to the database.
+    pub chains: Vec<store::Chain>,
+}
+
 /// A workflow in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowLine {

@@ -11,6 +11,7 @@ use serde_json::json;
 use units::{Seq, WorkflowId};
 use workflow::{Event, Mode, State};
 
+use super::auditing::{Who, audited};
 use super::identity::{Caller, Confinement};
 use super::views::{Abort, CheckFrom, NewWorkflow, Started, WorkflowList};
 use super::{Desk, Refusal, blocking, projection};
@@ -57,17 +58,27 @@ pub(super) async fn list(
 
 /// `POST /v1/workflows`
 pub(super) async fn start(
+    who: Who,
     new: Json<NewWorkflow>,
     request: HttpRequest,
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
     let new = new.into_inner();
+    let workspace = new.workspace.display().to_string();
+    let started = begin(new, Caller::of(&request), &desk).await;
+    let subject = started.as_ref().map_or(workspace, |started| started.id.to_string());
+    let started = audited(&desk, who, "workflow.start", subject, started)?;
+    let location = format!("/v1/workflows/{}", started.id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(started))
+}
+
+async fn begin(new: NewWorkflow, caller: Caller, desk: &Desk) -> Result<Started, Refusal> {
     if !new.workspace.is_absolute() {
         let message = "`workspace` is a path from the root of the file system: begin it with `/`";
         return Err(Refusal::Unprocessable(message.to_owned()));
     }
-    let (settings, caller) = (limits(&desk, &new), Caller::of(&request));
-    can_be_answered(&desk, settings.mode, caller.principal.models())?;
+    let settings = limits(desk, &new);
+    can_be_answered(desk, settings.mode, caller.principal.models())?;
     let (asking, asked_for) = (caller.clone(), new.workspace);
     let root = blocking(move || asking.confinement().enter(asked_for)).await?;
     let (workbench, looked_at) = (desk.doors.workbench.clone(), root.clone());
@@ -83,8 +94,7 @@ pub(super) async fn start(
     let requester = caller.principal.requester();
     let order = Order { goal: new.goal, root, check: check.clone(), settings, requester };
     let id = desk.doors.workflows.start(order).await?;
-    let location = format!("/v1/workflows/{id}");
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(Started { id, check, check_from }))
+    Ok(Started { id, check, check_from })
 }
 
 /// `GET /v1/workflows/{id}`
@@ -133,6 +143,7 @@ pub(super) async fn diff(
 
 /// `POST /v1/workflows/{id}/abort`
 pub(super) async fn abort(
+    who: Who,
     id: Path<WorkflowId>,
     body: Json<Abort>,
     request: HttpRequest,
@@ -145,7 +156,8 @@ pub(super) async fn abort(
     if caller.principal.grant().is_some_and(|grant| !grant.roots.is_empty()) {
         blocking(move || visible(&readers, asked_for, &caller.confinement())).await?;
     }
-    desk.doors.workflows.abort(&id, &by).await?;
+    let aborted = desk.doors.workflows.abort(&id, &by).await.map_err(Refusal::from);
+    audited(&desk, who, "workflow.abort", &id, aborted)?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }
 

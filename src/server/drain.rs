@@ -13,7 +13,7 @@ use supervision::End;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::Server;
+use super::{Server, note};
 use crate::http::MAX_STREAMS;
 
 /// How long streams may take to say goodbye once the drain is over, and requests to be answered after all.
@@ -85,6 +85,7 @@ impl Server {
         self.house.doors().announcer.tell(News::Stopping { status });
         let is_drained = self.close_doors(within, &mut hurry).await;
         let Self { house, socket, lock, .. } = self;
+        note(house.doors(), "server.stop", "ok", None);
         let tree = hurry.at_most(HURRIED_WITHIN, house.stop()).await;
         drop((socket, lock));
         match &tree {

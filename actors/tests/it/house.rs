@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::feed::Shown;
+use actors::recorder;
 use actors::tree::{Blueprint, House, ProviderSpec, build};
 use actors::workbench::{Asking, Manners, Running};
 use actors::workflows::Order;
@@ -103,6 +104,12 @@ impl Place {
                 limits: process::Limits::default(),
             },
             manners: Manners { planner: asking, editor: asking, reviewer: asking },
+            records: recorder::Options {
+                node: folder("node"),
+                window: Duration::from_millis(5),
+                spool: folder("spool"),
+                spool_bytes: 1 << 20,
+            },
             end_before_rename: None,
             manager: None,
             threads: 2,

@@ -5,4 +5,5 @@ mod following;
 mod house;
 mod metrics;
 mod outage;
+mod recording;
 mod runs;

@@ -15,7 +15,7 @@ use crate::house::{Place, end_of, server};
 use crate::runs::{APPROVES, place};
 
 /// Passes bytes on between the house and the server.
-struct Relay {
+pub(crate) struct Relay {
     address: SocketAddr,
     passing: Arc<Mutex<Passing>>,
 }
@@ -42,7 +42,7 @@ impl Relay {
     }
 
     /// Cuts all connections and drops the next ones before it takes some again.
-    fn cut(&self, refusing: usize) {
+    pub(crate) fn cut(&self, refusing: usize) {
         let mut passing = self.passing.lock().unwrap();
         passing.refusing = refusing;
         for stream in passing.streams.drain(..) {
@@ -71,7 +71,7 @@ fn pass(passing: &Mutex<Passing>, house: TcpStream, server: &str) {
 }
 
 /// A place whose server is behind the relay.
-fn behind_a_relay() -> Option<(Place, Relay)> {
+pub(crate) fn behind_a_relay() -> Option<(Place, Relay)> {
     let server = server()?;
     let authority = server.split_once("://")?.1.split('/').next()?;
     let host = authority.rsplit('@').next()?;

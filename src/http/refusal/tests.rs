@@ -72,6 +72,7 @@ fn every() -> Vec<Refusal> {
         Refusal::Conflict(text()),
         Refusal::NoProvider(NoCandidate { role: text(), passed_by: Vec::new() }),
         Refusal::Busy(text()),
+        Refusal::NoRoomForRecords,
         Refusal::Stopping,
         Refusal::Internal("SELECT secret FROM /var/state at src/http.rs:7".to_owned()),
     ]
@@ -107,8 +108,9 @@ fn number(refusal: &Refusal) -> usize {
         Refusal::Conflict(_) => 25,
         Refusal::NoProvider(_) => 26,
         Refusal::Busy(_) => 27,
-        Refusal::Stopping => 28,
-        Refusal::Internal(_) => 29,
+        Refusal::NoRoomForRecords => 28,
+        Refusal::Stopping => 29,
+        Refusal::Internal(_) => 30,
     }
 }
 

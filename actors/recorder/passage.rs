@@ -1,0 +1,228 @@
+//! The way of the rows into the database: straight to the writer, or through the spool.
+//!
+//! A batch says where in the stream of this server's rows it goes, and the database keeps that place in the same
+//! transaction. So a batch whose outcome is unknown is sent again, and what was written of it is not written twice.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clock::Clock;
+use spool::Spool;
+use store::{MAX_RECORDS, Record, Records, Write, WriteError};
+use tokio::sync::Notify;
+use tracing::{error, info, warn};
+use units::NodeId;
+
+use super::backlog::Backlog;
+use super::{Standing, Way};
+use crate::blocking;
+use crate::writer::{self, Pen};
+
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_millis(500);
+/// About how many bytes are drained in one batch.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// The way, and how far it has been gone.
+pub(super) struct Passage {
+    node: NodeId,
+    pen: Pen,
+    clock: Clock,
+    /// How far the rows are in the database: rows on the straight way, bytes of the spool's stream on the other.
+    recorded: AtomicU64,
+    spool: Option<Spooled>,
+    /// It has been said that nothing is written now.
+    is_stuck: AtomicBool,
+}
+
+struct Spooled {
+    spool: Arc<Mutex<Spool>>,
+    /// Bytes that wait in it.
+    waiting: Arc<AtomicU64>,
+    grown: Notify,
+    tight: u64,
+    full: u64,
+}
+
+/// A row and where the stream goes on after it; `None` where it cannot be read.
+type Placed = (u64, Option<Record>);
+
+impl Passage {
+    pub(super) fn new(node: NodeId, recorded: u64, pen: Pen, way: Option<Way>, clock: Clock) -> Self {
+        let spool = way.map(|Way { spool, tight, full }| {
+            if spool.waiting() > 0 {
+                info!(bytes = spool.waiting(), "records of an earlier process wait in the spool");
+            }
+            let waiting = Arc::new(AtomicU64::new(spool.waiting()));
+            Spooled { spool: Arc::new(Mutex::new(spool)), waiting, grown: Notify::new(), tight, full }
+        });
+        let (recorded, is_stuck) = (AtomicU64::new(recorded), AtomicBool::new(false));
+        Self { node, pen, clock, recorded, spool, is_stuck }
+    }
+
+    pub(super) fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let Some(spooled) = &self.spool else { return Standing::Room };
+        let waiting = spooled.waiting.load(Ordering::Acquire);
+        if waiting >= spooled.full {
+            Standing::Full
+        } else if waiting >= spooled.tight {
+            Standing::Tight
+        } else {
+            Standing::Room
+        }
+    }
+
+    /// Takes what waits to where it is durable, for ever.
+    pub(super) async fn gather(&self, backlog: &Backlog, window: Duration) {
+        loop {
+            backlog.some().await;
+            // Either way a batch is taken.
+            let _ = self.clock.timeout(window, backlog.enough()).await;
+            let rows = backlog.batch();
+            match &self.spool {
+                Some(spooled) => self.spool(spooled, backlog, rows).await,
+                None => self.write(backlog, rows).await,
+            }
+        }
+    }
+
+    async fn write(&self, backlog: &Backlog, rows: Vec<Record>) {
+        let before = self.recorded();
+        let placed: Vec<Placed> = (before + 1..).zip(rows.into_iter().map(Some)).collect();
+        let count = placed.len() as u64;
+        let after = self.deliver(placed).await;
+        // A batch before this one may have been written in part of what it is now.
+        backlog.done(usize::try_from(after.saturating_sub(before).min(count)).unwrap_or(usize::MAX));
+    }
+
+    async fn spool(&self, spooled: &Spooled, backlog: &Backlog, rows: Vec<Record>) {
+        let count = rows.len();
+        let encoded: Arc<[Vec<u8>]> = rows.iter().map(Record::encode).collect();
+        loop {
+            let (records, spool, waiting) = (encoded.clone(), spooled.spool.clone(), spooled.waiting.clone());
+            let appended = blocking(move || {
+                let mut spool = lock(&spool);
+                let appended = spool.append(records.iter().map(Vec::as_slice));
+                waiting.store(spool.waiting(), Ordering::Release);
+                appended
+            });
+            match appended.await {
+                Ok(_) => break,
+                Err(error) => self.rest(&error).await,
+            }
+        }
+        backlog.done(count);
+        spooled.grown.notify_one();
+    }
+
+    /// Drains the spool, for ever; where there is none, it is over.
+    pub(super) async fn drain(&self) {
+        let Some(spooled) = &self.spool else { return };
+        loop {
+            let (position, spool) = (self.recorded(), spooled.spool.clone());
+            let page = blocking(move || lock(&spool).read(position, MAX_RECORDS, PAGE_BYTES)).await;
+            match page {
+                Err(error) => self.rest(&error).await,
+                Ok(page) if page.is_empty() => spooled.grown.notified().await,
+                Ok(page) => {
+                    let placed = page.into_iter().map(|found| (found.upto, decoded(&found.bytes)));
+                    let recorded = self.deliver(placed.collect()).await;
+                    let (spool, waiting) = (spooled.spool.clone(), spooled.waiting.clone());
+                    let forgotten = blocking(move || {
+                        let mut spool = lock(&spool);
+                        let forgotten = spool.forget(recorded);
+                        waiting.store(spool.waiting(), Ordering::Release);
+                        forgotten
+                    });
+                    if let Err(error) = forgotten.await {
+                        warn!(%error, "records that are written stay in the spool for now");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes rows, however long that takes; how far the rows of this server are written then.
+    async fn deliver(&self, rows: Vec<Placed>) -> u64 {
+        let Some(&(upto, _)) = rows.last() else { return self.recorded() };
+        let known = rows.iter().filter_map(|(_, row)| row.clone()).collect();
+        match self.attempt(upto, known).await {
+            Ok(recorded) => recorded,
+            Err(refused) => {
+                warn!(%refused, rows = rows.len(), "a batch of records is refused: they are written one by one");
+                self.one_by_one(rows).await
+            }
+        }
+    }
+
+    async fn one_by_one(&self, rows: Vec<Placed>) -> u64 {
+        for (upto, row) in rows {
+            let before = self.recorded();
+            if upto <= before {
+                continue;
+            }
+            let Err(refused) = self.attempt(upto, row.clone().into_iter().collect()).await else { continue };
+            // It would be refused for ever, and all behind it would wait.
+            error!(%refused, ?row, "a record is refused by the database and left out");
+            if let Err(refused) = self.attempt(upto, Vec::new()).await {
+                error!(%refused, "the place of a record that is left out is refused");
+            }
+        }
+        self.recorded()
+    }
+
+    /// Writes rows together; `Err` when they are refused for what they are.
+    async fn attempt(&self, upto: u64, rows: Vec<Record>) -> Result<u64, WriteError> {
+        loop {
+            let records =
+                Records { node: self.node.clone(), after: self.recorded(), upto, rows: rows.clone() };
+            let written = self.pen.write(|reply| Write::Record { records, reply }).await;
+            let recorded = match written {
+                Ok(()) => upto,
+                // The database has gone on, or back, since it was last heard of.
+                Err(writer::Error::Refused(WriteError::Misplaced { recorded })) => recorded,
+                Err(writer::Error::Refused(
+                    refused @ (WriteError::TooLarge { .. }
+                    | WriteError::NotText { .. }
+                    | WriteError::Refused(_)),
+                )) => return Err(refused),
+                Err(error) => {
+                    self.rest(&error).await;
+                    continue;
+                }
+            };
+            self.recorded.store(recorded, Ordering::Release);
+            if self.is_stuck.swap(false, Ordering::Relaxed) {
+                info!("records are written again");
+            }
+            return Ok(recorded);
+        }
+    }
+
+    /// Says once that nothing is written, and waits a little.
+    async fn rest(&self, error: &(dyn std::error::Error + Sync)) {
+        if !self.is_stuck.swap(true, Ordering::Relaxed) {
+            warn!(%error, "records are not written now; they wait");
+        }
+        self.clock.sleep(PAUSE).await;
+    }
+
+    fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::Acquire)
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Option<Record> {
+    Record::decode(bytes)
+        .inspect_err(|reason| error!(reason, "a record in the spool cannot be read and is left out"))
+        .ok()
+}
+
+fn lock(spool: &Mutex<Spool>) -> MutexGuard<'_, Spool> {
+    spool.lock().unwrap_or_else(PoisonError::into_inner)
+}
