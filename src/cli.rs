@@ -9,6 +9,7 @@ mod costs;
 mod demo;
 mod example;
 mod interrupts;
+mod keys;
 mod listing;
 mod logging;
 mod places;
@@ -116,6 +117,9 @@ enum Command {
         #[arg(value_name = "WORD")]
         word: breaker::Word,
     },
+    /// Make, list, revoke and rotate keys: who may ask the server over TCP, and for what.
+    #[command(subcommand)]
+    Keys(keys::Order),
     /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
@@ -182,6 +186,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Tree { order: None } => listing::tree(screen, &flags).await,
         Command::Tree { order: Some(order) } => places::act(screen, global, order).await,
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
+        Command::Keys(order) => keys::keys(screen, global, order).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
         Command::Config(order) => settings::look(screen, flags, order).await,

@@ -5,9 +5,13 @@
 mod admin;
 mod administration;
 mod configuration;
+mod denial;
 mod door;
 mod following;
+pub(crate) mod identity;
+mod keys;
 mod meter;
+mod needs;
 mod projection;
 mod refusal;
 mod sse;
@@ -16,6 +20,8 @@ mod workflows;
 
 use std::sync::Arc;
 
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, get, post};
 use actix_web::{HttpRequest, Resource, Route};
 use clock::Clock;
@@ -23,6 +29,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::reload::Standing;
 use crate::ws;
+pub(crate) use denial::denied;
 pub(crate) use door::{is_loopback, on_connect, pass};
 pub(crate) use following::{Following, Shown, event_json};
 pub(crate) use meter::{Meter, count};
@@ -48,7 +55,7 @@ pub(crate) struct Desk {
     pub(crate) configuration: watch::Receiver<Standing>,
 }
 
-/// All routes. On TCP only those that read are served; `door` sees to that.
+/// All routes. Who is served which, `needs` says.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .app_data(web::JsonConfig::default().limit(MAX_BODY_BYTES).error_handler(refusal::of_body))
@@ -63,6 +70,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/tree/suspend", [post().to(administration::suspend)]))
         .service(at("/admin/tree/resume", [post().to(administration::resume)]))
         .service(at("/admin/breakers", [post().to(administration::breaker)]))
+        .service(at("/admin/keys", [get().to(keys::list), post().to(keys::create)]))
+        .service(at("/admin/keys/{id}/revoke", [post().to(keys::revoke)]))
+        .service(at("/admin/keys/{id}/rotate", [post().to(keys::rotate)]))
         .service(at("/metrics", [get().to(admin::metrics)]))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
@@ -74,9 +84,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .default_service(web::to(no_route));
 }
 
-fn at<const N: usize>(path: &str, routes: [Route; N]) -> Resource {
+fn at<const N: usize>(path: &'static str, routes: [Route; N]) -> impl HttpServiceFactory {
     let resource = routes.into_iter().fold(web::resource(path), Resource::route);
-    resource.default_service(web::to(no_method))
+    let resource = resource.default_service(web::to(no_method));
+    resource.wrap(from_fn(move |request, next| needs::met(path, request, next)))
 }
 
 async fn no_route(request: HttpRequest) -> Result<web::Json<()>, Refusal> {

@@ -1,7 +1,7 @@
 //! The running server: state folder, tree and doors, started in that order and stopped in the other.
 //!
-//! Two listeners serve one table of routes: TCP on loopback, which only reads, and a Unix socket in the state folder,
-//! which belongs to the server's user and serves everything.
+//! Two listeners serve one table of routes: TCP, which wants a key for what writes or runs, and a Unix socket in the state
+//! folder, which belongs to the server's user and serves everything.
 
 mod drain;
 
@@ -58,7 +58,7 @@ pub struct Server {
 /// Where a server can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// Reads, over loopback.
+    /// What a key opens; on loopback, reading without one.
     pub tcp: SocketAddr,
     /// Everything.
     pub socket: PathBuf,
@@ -79,12 +79,21 @@ pub enum Error {
     /// The configuration or the state folder, or another server that runs on it.
     #[error(transparent)]
     Config(#[from] config::Error),
-    /// Others could reach it.
+    /// Others could reach it, and nobody said that keys may cross the network as they are.
     #[error(
-        "`server.listen` is {listen}, which other machines can reach, and there are no keys yet: listen on \
-         127.0.0.1 or [::1]"
+        "`server.listen` is {listen}, which other machines can reach, and nothing encrypts the way there: listen on \
+         127.0.0.1 or [::1], or set `server.plaintext: true` where a proxy or the network itself does"
     )]
-    NotLoopback {
+    Plaintext {
+        /// What was asked for.
+        listen: SocketAddr,
+    },
+    /// Others could reach it, and none of them could be told from another.
+    #[error(
+        "`server.listen` is {listen}, which other machines can reach, and no key is valid: start it with `--listen \
+         127.0.0.1:7300`, make one with `impresario keys create --name NAME --scope workflows`, and start it again"
+    )]
+    NoKeys {
         /// What was asked for.
         listen: SocketAddr,
     },
@@ -144,8 +153,9 @@ impl Server {
     /// As for [`Server::start`].
     pub async fn start_with(loaded: Loaded, clock: Clock, launcher: PathBuf) -> Result<Self, Error> {
         let listen = loaded.settings.server.listen;
-        if !http::is_loopback(listen.ip()) {
-            return Err(Error::NotLoopback { listen });
+        let is_open = !http::is_loopback(listen.ip());
+        if is_open && !loaded.settings.server.plaintext {
+            return Err(Error::Plaintext { listen });
         }
         loaded.state.make()?;
         let lock = loaded.state.lock()?;
@@ -155,6 +165,10 @@ impl Server {
         let addresses = Addresses { tcp: own, socket: socket.0.clone() };
 
         let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
+        if is_open && !house.doors().keys.has_valid() {
+            house.stop().await;
+            return Err(Error::NoKeys { listen });
+        }
         let (stopping, stops) = watch::channel(false);
         let (configuration, standing) = watch::channel(Standing::first(clock.wall()));
         let desk = Desk {
@@ -265,6 +279,7 @@ fn open_doors(
     let factory = move || {
         App::new()
             .app_data(Data::new(desk.clone()))
+            .wrap(from_fn(http::identity::identified))
             .wrap(from_fn(http::pass))
             // The outermost: who is refused is counted too.
             .wrap(from_fn(http::count))

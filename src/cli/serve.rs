@@ -69,6 +69,8 @@ async fn stop(server: Server, interrupts: &mut Interrupts) -> Stopped {
 
 /// Where a server can be reached, and by whom.
 pub(crate) fn listens(Addresses { tcp, socket }: &Addresses) -> Line {
-    Line::new(Mark::Done, "serving; Ctrl-C stops")
-        .with(vec![format!("to look: http://{tcp}"), format!("to write and run: {}", socket.display())])
+    Line::new(Mark::Done, "serving; Ctrl-C stops").with(vec![
+        format!("with a key, or to look: http://{tcp}"),
+        format!("everything: {}", socket.display()),
+    ])
 }

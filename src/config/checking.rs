@@ -95,8 +95,13 @@ impl Checked {
         self.look_at_file(file, &layers);
         self.layers = layers;
         let listen = settings.server.listen;
-        if !is_loopback(listen.ip()) {
-            self.faults.push(server::Error::NotLoopback { listen }.to_string());
+        if !is_loopback(listen.ip()) && !settings.server.plaintext {
+            self.faults.push(server::Error::Plaintext { listen }.to_string());
+        } else if !is_loopback(listen.ip()) {
+            let text = format!(
+                "other machines can reach {listen}: the server starts there only when a key is valid"
+            );
+            self.notes.push(text);
         }
         self.faults.extend(ports(&settings).map(|error| error.to_string()));
         if origins.say(&["mcp"]) {

@@ -72,6 +72,8 @@ pub struct Server {
     pub workers: Bounded<1, 64>,
     /// How long what is under way may take to end when the server stops, in seconds.
     pub drain_s: Bounded<0, 3_600>,
+    /// Whether keys may cross a network as they are.
+    pub plaintext: bool,
 }
 
 /// Where everything is stored.
@@ -298,6 +300,7 @@ impl Default for Server {
             listen: (Ipv4Addr::LOCALHOST, 7300).into(),
             workers: Bounded::new(2),
             drain_s: Bounded::new(30),
+            plaintext: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The running tree, acted on from outside: whoever has a place in it is killed, stopped or suspended through its
 //! supervisor; a breaker is held open or closed.
 //!
-//! It writes, and so the Unix socket alone serves it. What follows from an end is the tree's own rule.
+//! It wants the scope `admin`, which the Unix socket has. What follows from an end is the tree's own rule.
 
 use std::time::Duration;
 

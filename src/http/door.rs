@@ -1,7 +1,7 @@
 //! What every request passes: which door it came through, who asks, and a number of its own.
 //!
 //! The Unix socket belongs to the server's user, and serves everything. TCP can be reached by everybody on this
-//! machine, and by pages in a browser: it only reads, and only under the server's own name.
+//! machine, and by pages in a browser: it answers under the server's own name alone, and asks for a key.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -74,7 +74,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     let id = request_id();
     let door = request.conn_data::<Door>().copied();
     let method = request.method().clone();
-    let refusal = refusal(door, &method, request.headers()).err();
+    let refusal = refusal(door, request.headers()).err();
     let mut response = match refusal {
         Some(refusal) => request.error_response(refusal).map_into_right_body(),
         None => match next.call(request).await {
@@ -99,7 +99,7 @@ fn report<B>(id: &HeaderValue, method: &Method, response: &ServiceResponse<B>) {
     }
 }
 
-fn refusal(door: Option<Door>, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+fn refusal(door: Option<Door>, headers: &HeaderMap) -> Result<(), Refusal> {
     let port = match door {
         Some(Door::Socket) => return Ok(()),
         Some(Door::Confined) => return Err(Refusal::Confined),
@@ -119,7 +119,7 @@ fn refusal(door: Option<Door>, method: &Method, headers: &HeaderMap) -> Result<(
             return Err(Refusal::BadOrigin { origin });
         }
     }
-    if *method != Method::GET { Err(Refusal::WriteOverTcp) } else { Ok(()) }
+    Ok(())
 }
 
 /// 16 hexadecimal digits; without randomness the request still gets an answer.
@@ -141,50 +141,37 @@ mod tests {
     #[test]
     fn knows_its_own_names_with_their_port_and_no_other() {
         for host in ["localhost:7300", "LOCALHOST:7300", "127.0.0.1:7300", "[::1]:7300"] {
-            assert!(refusal(TCP, &Method::GET, &headers(&[(HOST, host)])).is_ok(), "{host}");
+            assert!(refusal(TCP, &headers(&[(HOST, host)])).is_ok(), "{host}");
         }
         for host in ["localhost", "localhost:80", "evil.example:7300", "127.0.0.1.evil.example:7300", ""] {
-            let refused = refusal(TCP, &Method::GET, &headers(&[(HOST, host)]));
+            let refused = refusal(TCP, &headers(&[(HOST, host)]));
             assert!(matches!(refused, Err(Refusal::BadHost { .. })), "{host}");
         }
         let twice = [(HOST, "localhost:7300"), (HOST, "evil.example")];
-        assert!(refusal(TCP, &Method::GET, &headers(&twice)).is_err());
-        assert!(refusal(TCP, &Method::GET, &HeaderMap::new()).is_err());
+        assert!(refusal(TCP, &headers(&twice)).is_err());
+        assert!(refusal(TCP, &HeaderMap::new()).is_err());
     }
 
     #[test]
     fn a_page_from_elsewhere_may_not_ask() {
         let with = |origin| headers(&[(HOST, "localhost:7300"), (ORIGIN, origin)]);
-        assert!(refusal(TCP, &Method::GET, &with("http://localhost:7300")).is_ok());
+        assert!(refusal(TCP, &with("http://localhost:7300")).is_ok());
         for origin in ["null", "http://evil.example", "https://localhost:7300", "http://localhost:80"] {
-            let refused = refusal(TCP, &Method::GET, &with(origin));
+            let refused = refusal(TCP, &with(origin));
             assert!(matches!(refused, Err(Refusal::BadOrigin { .. })), "{origin}");
         }
     }
 
     #[test]
-    fn only_the_socket_writes() {
-        let own = headers(&[(HOST, "localhost:7300")]);
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-            assert!(matches!(refusal(TCP, &method, &own), Err(Refusal::WriteOverTcp)), "{method}");
-            assert!(refusal(Some(Door::Socket), &method, &HeaderMap::new()).is_ok());
-        }
-    }
-
-    #[test]
     fn a_confined_process_may_not_even_look() {
-        for method in [Method::GET, Method::POST] {
-            assert!(matches!(
-                refusal(Some(Door::Confined), &method, &HeaderMap::new()),
-                Err(Refusal::Confined)
-            ));
-        }
+        assert!(matches!(refusal(Some(Door::Confined), &HeaderMap::new()), Err(Refusal::Confined)));
+        assert!(refusal(Some(Door::Socket), &HeaderMap::new()).is_ok());
         assert!(shares_the_processes(i32::try_from(std::process::id()).unwrap()));
         assert!(!shares_the_processes(i32::MAX), "a process that is not there");
     }
 
     #[test]
     fn a_connection_whose_door_is_unknown_is_refused() {
-        assert!(refusal(None, &Method::GET, &headers(&[(HOST, "localhost:7300")])).is_err());
+        assert!(refusal(None, &headers(&[(HOST, "localhost:7300")])).is_err());
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actors::feed::{Follower, Progress};
+use actors::keyring::Keys;
 use clock::Clock;
 use serde::Deserialize;
 use store::EventRow;
@@ -14,7 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tracing::error;
 use units::{Seq, WorkflowId};
 
-use super::{Desk, Refusal, blocking};
+use super::identity::Caller;
+use super::{Desk, Refusal, blocking, workflows};
 
 /// A stream says something at least this often, so that a broken connection is noticed.
 const QUIET: Duration = Duration::from_secs(15);
@@ -28,6 +30,8 @@ pub(crate) struct Following {
     next: Next,
     /// The last event that was shown.
     after: Seq,
+    caller: Caller,
+    keys: Keys,
     _place: OwnedSemaphorePermit,
 }
 
@@ -73,8 +77,9 @@ impl Following {
         let after = after(request)?;
         let busy = |_| Refusal::Busy("as many streams are open as may be".to_owned());
         let place = desk.streams.clone().try_acquire_owned().map_err(busy)?;
-        let (readers, id) = (desk.doors.readers.clone(), workflow.clone());
-        let row = blocking(move || readers.workflow(&id)?.ok_or(Refusal::NoWorkflow(id))).await?;
+        let (readers, id, caller) = (desk.doors.readers.clone(), workflow.clone(), Caller::of(request));
+        let asking = caller.clone();
+        let row = blocking(move || workflows::visible(&readers, id, &asking.confinement())).await?;
         if after > row.last_seq {
             let (after, last) = (after.0, row.last_seq.0);
             let message =
@@ -90,17 +95,22 @@ impl Following {
             stopping: desk.stopping.clone(),
             next: if is_over { Next::End(after) } else { Next::Ask },
             after,
+            keys: desk.doors.keys.clone(),
+            caller,
             _place: place,
         })
     }
 
-    /// What comes next; `None` when the stream is to be closed. Without [`Shown::End`] before it, the workflow goes on, and
-    /// without [`Shown::Stopping`] too, the history cannot be read now.
+    /// What comes next; `None` when the stream is to be closed. Without [`Shown::End`] before it, the workflow goes on;
+    /// without [`Shown::Stopping`] too, the history cannot be read now, or the key that opened it opens nothing any more.
     pub(crate) async fn next(&mut self) -> Option<Shown> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Nothing => return None,
             Next::End(seq) => return Some(Shown::End(seq)),
             Next::Ask => {}
+        }
+        if !self.caller.may_stay(&self.keys) {
+            return None;
         }
         let shown = tokio::select! {
             biased;

@@ -6,7 +6,7 @@
 use actix_web::body::BoxBody;
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use actors::workflows;
 use routing::NoCandidate;
@@ -32,9 +32,15 @@ pub(crate) enum Refusal {
     #[error("pages of `{origin}` may not ask this server", origin = quoted(origin))]
     BadOrigin { origin: String },
     #[error(
-        "writes and runs go through the Unix socket until keys exist: use the `impresario` command, or the socket in the state folder"
+        "this needs a key that is valid: send it as `Authorization: Bearer …`; `impresario keys create` makes one"
     )]
-    WriteOverTcp,
+    Unauthorized,
+    #[error("the key has not the scope `{scope}`, which this needs")]
+    MissingScope { scope: access::Scope },
+    #[error("the key may not work in this folder, or it is not there")]
+    OutsideKeysRoots,
+    #[error("there is no key {0}; `impresario keys list` shows those that there are")]
+    NoKey(units::KeyId),
     #[error(
         "a process in a process namespace of its own, such as a command that a workflow runs, may not use this socket: \
          ask from where the server runs"
@@ -108,10 +114,12 @@ impl Refusal {
         }
     }
 
-    fn code(&self) -> &'static str {
+    /// Its stable name.
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
+            | Self::NoKey(_)
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => "not_found",
             Self::NotAnActor { .. } => "not_an_actor",
@@ -119,7 +127,9 @@ impl Refusal {
             Self::NoMethod { .. } => "method_not_allowed",
             Self::BadHost { .. } => "host_refused",
             Self::BadOrigin { .. } => "origin_refused",
-            Self::WriteOverTcp => "write_over_tcp",
+            Self::Unauthorized => "unauthorized",
+            Self::MissingScope { .. } => "missing_scope",
+            Self::OutsideKeysRoots => "outside_keys_roots",
             Self::Confined => "confined",
             Self::NotJson => "not_json",
             Self::BodyTooLarge => "body_too_large",
@@ -140,12 +150,15 @@ impl ResponseError for Refusal {
         match self {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
+            | Self::NoKey(_)
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NoMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost { .. }
             | Self::BadOrigin { .. }
-            | Self::WriteOverTcp
+            | Self::MissingScope { .. }
+            | Self::OutsideKeysRoots
             | Self::Confined
             | Self::WorkspaceRefused(_) => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -162,6 +175,9 @@ impl ResponseError for Refusal {
         let mut response = HttpResponse::build(self.status_code());
         if let Self::NoMethod { .. } = self {
             response.insert_header((ALLOW, "GET, POST"));
+        }
+        if let Self::Unauthorized = self {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"impresario\""));
         }
         if let Self::Busy(_) | Self::Stopping = self {
             response.insert_header((RETRY_AFTER, "1"));
@@ -254,7 +270,7 @@ pub(super) fn of_path(error: PathError, _: &HttpRequest) -> actix_web::Error {
     Refusal::BadRequest(format!("the path names nothing that can be: {}", quoted(&error.to_string()))).into()
 }
 
-fn quoted(text: &str) -> &str {
+pub(super) fn quoted(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_QUOTED_BYTES)]
 }
 

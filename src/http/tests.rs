@@ -1,6 +1,7 @@
 //! The doors of a real server with a scripted provider: what they refuse, and what they show.
 
 mod administration;
+mod keys;
 mod metrics;
 mod refusals;
 mod stage;
@@ -114,16 +115,6 @@ async fn a_socket_that_a_dead_server_left_is_replaced_and_anything_else_is_not()
     let refused = Server::start_with(loaded(), clock::Clock::real(), launcher()).await.err().unwrap();
     assert!(matches!(refused, server::Error::Socket { .. }), "{refused}");
     assert_eq!(std::fs::read_to_string(state.join("impresario.sock")).unwrap(), "precious");
-}
-
-#[actix_rt::test]
-async fn refuses_to_listen_where_other_machines_could_ask() {
-    let folder = Stage::prepare();
-    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let loaded = Stage::load(&folder, listen);
-        let refused = Server::start_with(loaded, clock::Clock::real(), launcher()).await.err().unwrap();
-        assert!(matches!(refused, server::Error::NotLoopback { .. }), "{refused}");
-    }
 }
 
 #[actix_rt::test]

@@ -2,12 +2,16 @@
 //!
 //! A field may be added; none changes its meaning. Times are milliseconds since 1970, money is nanodollars.
 
+mod keys;
+
 use std::path::PathBuf;
 
 use actors::feed::Progress;
 use serde::{Deserialize, Serialize};
 use units::{DeploymentId, Nanodollars, Seq, TaskId, TokenCount, UnixMillis, WorkflowId};
 use workflow::Mode;
+
+pub use keys::{KeyList, KeyOrder, KeyState, KeyView, MadeKey, RotateOrder, ShownOnce};
 
 /// Answers `GET /healthz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

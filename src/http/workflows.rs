@@ -1,8 +1,9 @@
 //! Workflows over HTTP: start one, look at it, see what it changed, stop it.
 
+use access::{Models, Principal};
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::web::{Data, Json, Path, Query};
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use actors::reviewer;
 use actors::workflows::Order;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use serde_json::json;
 use units::{Seq, WorkflowId};
 use workflow::{Event, Mode, State};
 
+use super::identity::{Caller, Confinement};
 use super::views::{Abort, CheckFrom, NewWorkflow, Started, WorkflowList};
 use super::{Desk, Refusal, blocking, projection};
 use crate::detect;
@@ -32,47 +34,68 @@ pub(super) struct Page {
 }
 
 /// `GET /v1/workflows`
-pub(super) async fn list(page: Query<Page>, desk: Data<Desk>) -> Result<Json<WorkflowList>, Refusal> {
+pub(super) async fn list(
+    page: Query<Page>,
+    request: HttpRequest,
+    desk: Data<Desk>,
+) -> Result<Json<WorkflowList>, Refusal> {
     let Page { limit, before } = page.into_inner();
     let limit = limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Refusal::BadRequest(format!("`limit` is {limit}: choose 1 to {MAX_PAGE}")));
     }
-    let readers = desk.doors.readers.clone();
-    let rows = blocking(move || Ok(readers.workflows(limit, before.as_ref())?)).await?;
+    let (readers, caller) = (desk.doors.readers.clone(), Caller::of(&request));
+    let rows = blocking(move || {
+        let confinement = caller.confinement();
+        let mut rows = readers.workflows(limit, before.as_ref())?;
+        rows.retain(|row| confinement.covers(row.root.as_ref()));
+        Ok(rows)
+    })
+    .await?;
     Ok(Json(WorkflowList { workflows: rows.into_iter().map(projection::line).collect() }))
 }
 
 /// `POST /v1/workflows`
-pub(super) async fn start(new: Json<NewWorkflow>, desk: Data<Desk>) -> Result<impl Responder, Refusal> {
+pub(super) async fn start(
+    new: Json<NewWorkflow>,
+    request: HttpRequest,
+    desk: Data<Desk>,
+) -> Result<impl Responder, Refusal> {
     let new = new.into_inner();
     if !new.workspace.is_absolute() {
         let message = "`workspace` is a path from the root of the file system: begin it with `/`";
         return Err(Refusal::Unprocessable(message.to_owned()));
     }
-    let settings = limits(&desk, &new);
-    can_be_answered(&desk, settings.mode)?;
-    let (workbench, root) = (desk.doors.workbench.clone(), new.workspace.clone());
+    let (settings, caller) = (limits(&desk, &new), Caller::of(&request));
+    can_be_answered(&desk, settings.mode, caller.principal.models())?;
+    let (asking, asked_for) = (caller.clone(), new.workspace);
+    let root = blocking(move || asking.confinement().enter(asked_for)).await?;
+    let (workbench, looked_at) = (desk.doors.workbench.clone(), root.clone());
     let (check, check_from) = match new.check {
         Some(check) => (check, CheckFrom::Request),
         None => {
-            let detected = blocking(move || Ok(detect::check(&workbench.open(&root)?)?)).await?;
+            let detected = blocking(move || Ok(detect::check(&workbench.open(&looked_at)?)?)).await?;
             detected.map_or((Vec::new(), CheckFrom::Nowhere), |found| {
                 (found.command, CheckFrom::Detected { file: found.file.to_owned() })
             })
         }
     };
-    let order =
-        Order { goal: new.goal, root: new.workspace, check: check.clone(), settings, requester: None };
+    let requester = caller.principal.requester();
+    let order = Order { goal: new.goal, root, check: check.clone(), settings, requester };
     let id = desk.doors.workflows.start(order).await?;
     let location = format!("/v1/workflows/{id}");
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(Started { id, check, check_from }))
 }
 
 /// `GET /v1/workflows/{id}`
-pub(super) async fn show(id: Path<WorkflowId>, desk: Data<Desk>) -> Result<impl Responder, Refusal> {
-    let (readers, id) = (desk.doors.readers.clone(), id.into_inner());
+pub(super) async fn show(
+    id: Path<WorkflowId>,
+    request: HttpRequest,
+    desk: Data<Desk>,
+) -> Result<impl Responder, Refusal> {
+    let (readers, id, caller) = (desk.doors.readers.clone(), id.into_inner(), Caller::of(&request));
     let view = blocking(move || {
+        let id = visible(&readers, id, &caller.confinement())?.id;
         let state = history(&readers, &id)?;
         let totals = readers.usage_by_model(&id)?;
         let row = readers.workflow(&id)?.ok_or(Refusal::NoWorkflow(id))?;
@@ -82,11 +105,15 @@ pub(super) async fn show(id: Path<WorkflowId>, desk: Data<Desk>) -> Result<impl 
 }
 
 /// `GET /v1/workflows/{id}/diff`
-pub(super) async fn diff(id: Path<WorkflowId>, desk: Data<Desk>) -> Result<impl Responder, Refusal> {
-    let (doors, id) = (desk.doors.clone(), id.into_inner());
+pub(super) async fn diff(
+    id: Path<WorkflowId>,
+    request: HttpRequest,
+    desk: Data<Desk>,
+) -> Result<impl Responder, Refusal> {
+    let (doors, id, caller) = (desk.doors.clone(), id.into_inner(), Caller::of(&request));
     let diff = blocking(move || {
-        let row = doors.readers.workflow(&id)?.ok_or_else(|| Refusal::NoWorkflow(id.clone()))?;
-        let state = history(&doors.readers, &id)?;
+        let row = visible(&doors.readers, id, &caller.confinement())?;
+        let state = history(&doors.readers, &row.id)?;
         let standing = state.commits().iter().filter(|commit| !commit.compensated);
         let standing: Vec<String> = standing.map(|commit| commit.transaction.clone()).collect();
         if standing.is_empty() {
@@ -108,9 +135,16 @@ pub(super) async fn diff(id: Path<WorkflowId>, desk: Data<Desk>) -> Result<impl 
 pub(super) async fn abort(
     id: Path<WorkflowId>,
     body: Json<Abort>,
+    request: HttpRequest,
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
-    let by = body.into_inner().by.unwrap_or_else(|| "somebody with access to the socket".to_owned());
+    let caller = Caller::of(&request);
+    let by = aborter(&caller, body.into_inner().by);
+    let (readers, id) = (desk.doors.readers.clone(), id.into_inner());
+    let asked_for = id.clone();
+    if caller.principal.grant().is_some_and(|grant| !grant.roots.is_empty()) {
+        blocking(move || visible(&readers, asked_for, &caller.confinement())).await?;
+    }
     desk.doors.workflows.abort(&id, &by).await?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }
@@ -127,15 +161,37 @@ fn limits(desk: &Desk, new: &NewWorkflow) -> workflow::Settings {
     }
 }
 
+/// Who it is that stops a workflow: what he says of himself is believed of the operator alone.
+fn aborter(caller: &Caller, said: Option<String>) -> String {
+    match (&caller.principal, said) {
+        (Principal::Operator, Some(by)) => by,
+        (Principal::Operator, None) => "somebody with access to the socket".to_owned(),
+        (principal @ (Principal::Key { .. } | Principal::Anonymous), None) => principal.name().to_owned(),
+        (principal @ (Principal::Key { .. } | Principal::Anonymous), Some(by)) => {
+            format!("{} ({by})", principal.name())
+        }
+    }
+}
+
+/// A workflow that the caller may see. One in a folder that is not his is not there. Blocks.
+pub(super) fn visible(
+    readers: &store::Readers,
+    id: WorkflowId,
+    confinement: &Confinement,
+) -> Result<store::WorkflowRow, Refusal> {
+    let row = readers.workflow(&id)?.filter(|row| confinement.covers(row.root.as_ref()));
+    row.ok_or(Refusal::NoWorkflow(id))
+}
+
 /// A run that nobody could answer would fail slowly; it is better refused.
-fn can_be_answered(desk: &Desk, mode: Mode) -> Result<(), Refusal> {
+fn can_be_answered(desk: &Desk, mode: Mode, models: &Models) -> Result<(), Refusal> {
     let roles: &[workflow::Role] = match mode {
         Mode::PlanOnly => &[workflow::Role::Planner],
         Mode::Run => &[workflow::Role::Planner, workflow::Role::Editor, workflow::Role::Reviewer],
     };
     let routes = desk.doors.routes.load_full();
     for role in roles {
-        routing::candidates(routes.table(), role.name()).map_err(Refusal::NoProvider)?;
+        routing::candidates_among(routes.table(), role.name(), models).map_err(Refusal::NoProvider)?;
     }
     Ok(())
 }

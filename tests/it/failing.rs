@@ -36,11 +36,10 @@ async fn a_deployment_that_keeps_failing_is_restarted_and_the_run_goes_on_with_t
     let heard = Story::follow(&client, &id).done().await;
     assert_eq!(count(&heard, |event| matches!(event, Event::Committed { .. })), TASKS);
 
-    let address = tcp_address(&house);
     let clock = Clock::real();
     let deadline = clock.now() + LIMIT;
     loop {
-        let tree = get(&address, "/admin/tree").await;
+        let tree = client.tree().await.unwrap();
         assert_eq!(tree["id"], "root");
         let editor = node(&tree, "editor").expect("the deployment is in the tree").clone();
         let (planner, spare) = (node(&tree, "planner").unwrap(), node(&tree, "spare").unwrap());
@@ -85,10 +84,6 @@ pub(crate) fn tcp_address(house: &House) -> String {
     let mut ports = ports.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
     let port = ports.find(|port| !port.is_empty() && port != "0").expect("the server says where it listens");
     format!("127.0.0.1:{port}")
-}
-
-async fn get(address: &str, path: &str) -> Value {
-    serde_json::from_str(&get_text(address, path).await).unwrap()
 }
 
 pub(crate) async fn get_text(address: &str, path: &str) -> String {

@@ -13,6 +13,7 @@ mod failing;
 mod folder;
 mod hostile;
 mod house;
+mod keys;
 mod kills;
 mod life;
 mod people;

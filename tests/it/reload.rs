@@ -51,8 +51,8 @@ async fn counted(house: &House, metric: &str, value: u64) {
 }
 
 /// The children of a provider's supervisor.
-fn beneath(tree: &str, provider: &str) -> Vec<String> {
-    let mut node: Value = serde_json::from_str(tree).unwrap();
+fn beneath(tree: &Value, provider: &str) -> Vec<String> {
+    let mut node = tree.clone();
     for id in ["providers", provider] {
         let children = node["children"].as_array().cloned().unwrap_or_default();
         node = children.into_iter().find(|child| child["id"] == id).unwrap_or_default();
@@ -98,7 +98,7 @@ async fn a_call_under_way_ends_well_while_its_model_leaves_and_others_come() {
     );
     counted(&house, REVISION, 2).await;
     // Whom a call still needs stays.
-    let tree = get_text(&tcp_address(&house), "/admin/tree").await;
+    let tree = client.tree().await.unwrap();
     assert!(beneath(&tree, "vendor").contains(&"planner".to_owned()), "{tree}");
     house.vendor.release("planner", "");
     Story::follow(&client, &id).done().await;
@@ -113,7 +113,14 @@ async fn a_call_under_way_ends_well_while_its_model_leaves_and_others_come() {
 
     // Who is needed no more goes; who came is told apart by the revision.
     let settled = ["account", "reviewer", "spare@2"];
-    let tree = shown(&house, "/admin/tree", |tree| beneath(tree, "vendor") == settled).await;
+    let clock = Clock::real();
+    let deadline = clock.now() + LIMIT;
+    let mut tree = client.tree().await.unwrap();
+    while beneath(&tree, "vendor") != settled {
+        assert!(clock.now() < deadline, "{tree}");
+        clock.sleep(LOOK_EVERY).await;
+        tree = client.tree().await.unwrap();
+    }
     assert_eq!(beneath(&tree, "second@2"), ["account", "planner", "editor"]);
     let metrics = get_text(&tcp_address(&house), "/metrics").await;
     let ended = r#"impresario_model_calls_total{end="answered",fault="none",model="planner",operation="plan",provider="vendor"} 1"#;

@@ -32,6 +32,7 @@ enum Kind {
     Feed,
     Metrics,
     Writer,
+    Keyring,
     Providers,
     Provider,
     Account,
@@ -59,7 +60,7 @@ enum Rule {
 }
 
 /// The rule of each kind, and how many open calls are asked again.
-const RULES: [(Kind, Rule, usize); 15] = [
+const RULES: [(Kind, Rule, usize); 16] = [
     (Kind::Agent, Rule::IsBegunAgain, 1),
     // Its agents live beside it and go on.
     (Kind::Instance, Rule::LivesAgain, 0),
@@ -73,6 +74,7 @@ const RULES: [(Kind, Rule, usize); 15] = [
     (Kind::Catalogue, Rule::LivesAgain, 0),
     (Kind::Metrics, Rule::LivesAgain, 0),
     (Kind::Writer, Rule::LivesAgain, 0),
+    (Kind::Keyring, Rule::LivesAgain, 0),
     (Kind::Workflows, Rule::LivesAgainWithAllBeneath, HELD),
     (Kind::Resumption, Rule::LivesAgain, 0),
     (Kind::Feed, Rule::LivesAgain, 0),
@@ -88,6 +90,7 @@ impl Kind {
             ["root", "feed"] => Self::Feed,
             ["root", "metrics"] => Self::Metrics,
             ["root", "writer"] => Self::Writer,
+            ["root", "keyring"] => Self::Keyring,
             ["root", "providers"] => Self::Providers,
             ["root", "providers", _] => Self::Provider,
             ["root", "providers", _, "account"] => Self::Account,
@@ -113,6 +116,7 @@ impl Kind {
             Self::Feed
             | Self::Metrics
             | Self::Writer
+            | Self::Keyring
             | Self::Account
             | Self::Deployment
             | Self::Router

@@ -104,7 +104,7 @@ async fn the_root_and_what_is_no_place_are_refused() {
 }
 
 #[actix_rt::test]
-async fn nobody_is_killed_over_tcp() {
+async fn nobody_is_killed_without_a_key() {
     let stage = Stage::open().await;
     let port = stage.server.addresses().tcp.port();
     let body = json!({"path": "root/writer"}).to_string();
@@ -116,7 +116,7 @@ async fn nobody_is_killed_over_tcp() {
             body.len()
         );
         let (status, answer) = stage.ask(&head).await;
-        assert_eq!(status, 403, "{answer}");
+        assert_eq!(status, 401, "{answer}");
     }
     until(&stage, "root/writer", |node| node.unwrap()["generation"] == 1).await;
     stage.close().await;

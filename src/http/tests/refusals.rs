@@ -31,21 +31,6 @@ async fn over_tcp_only_its_own_name_is_answered_and_no_page_from_elsewhere() {
 }
 
 #[actix_rt::test]
-async fn nothing_is_written_over_tcp() {
-    let stage = Stage::open().await;
-    let port = stage.server.addresses().tcp.port();
-    let order = serde_json::to_string(&stage.order(PLANNED)).unwrap();
-    let length = order.len();
-    let mut head = format!("POST /v1/workflows HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
-    head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"));
-    let (status, body) = stage.ask(&head).await;
-    assert_eq!((status, code(&body).as_str()), (403, "write_over_tcp"));
-    assert!(body.contains("Unix socket until keys exist"), "{body}");
-    assert!(stage.client.workflows().await.unwrap().is_empty());
-    stage.close().await;
-}
-
-#[actix_rt::test]
 async fn what_is_not_there_is_answered_as_json_too() {
     let stage = Stage::open().await;
     for path in ["", "/diff", "/events"] {

@@ -122,6 +122,11 @@ impl Stage {
         exchange(stream, &format!("{head}Connection: close\r\n\r\n")).await
     }
 
+    pub(super) async fn ask_with_body(&self, head: &str, body: &str) -> (u16, String, String) {
+        let stream = TcpStream::connect(self.server.addresses().tcp).await.unwrap();
+        exchange(stream, &format!("{head}Connection: close\r\n\r\n{body}")).await
+    }
+
     /// Reads `path` over TCP as a well-behaved client does.
     pub(super) async fn get(&self, path: &str) -> (u16, String) {
         let port = self.server.addresses().tcp.port();

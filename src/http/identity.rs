@@ -1,0 +1,191 @@
+//! Who asks: the server's user over the Unix socket, the holder of a key, or nobody in particular.
+//!
+//! A key is read from a header alone, never from the URL or a cookie: a URL is written to logs, and a cookie is sent by
+//! pages that know nothing of the key. It is looked up in a snapshot; no request waits for the database. A key that is no
+//! good is refused wherever it comes, with one message whatever is wrong with it: the cause is in the log.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use access::{Grant, Principal};
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpRequest};
+use actors::keyring::Keys;
+use tracing::info;
+
+use super::door::{Door, is_loopback};
+use super::{Desk, Refusal, denied};
+
+/// Where a key may stand, beside `Authorization: Bearer`: the headers of the vendors' own clients.
+static KEY_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-api-key"), HeaderName::from_static("x-goog-api-key")];
+const BEARER: &str = "bearer ";
+
+/// Who asks, and from where.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// From where; `None` over the Unix socket.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// The folders that a caller may work in, by their real paths.
+pub(crate) struct Confinement {
+    grant: Option<std::sync::Arc<Grant>>,
+    roots: Vec<PathBuf>,
+}
+
+/// The middleware that finds out who asks. What he may do, the route says.
+pub(crate) async fn identified(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(desk) = request.app_data::<Data<Desk>>() else {
+        return Ok(request.error_response(Refusal::internal("there is no desk to ask at")));
+    };
+    let is_socket = request.conn_data::<Door>() == Some(&Door::Socket);
+    let address = (!is_socket).then(|| request.peer_addr().map(|peer| peer.ip())).flatten();
+    let found = if is_socket { Ok(Principal::Operator) } else { find(request.headers(), &desk.doors.keys) };
+    match found {
+        Ok(principal) => {
+            request.extensions_mut().insert(Caller { principal, address });
+            next.call(request).await
+        }
+        Err(cause) => {
+            let who = address.map_or_else(String::new, |address| address.to_string());
+            info!(client.address = who, cause, "a key was refused");
+            let refusal = Refusal::Unauthorized;
+            denied(&who, request.method().as_str(), request.path(), refusal.code());
+            Ok(request.error_response(refusal))
+        }
+    }
+}
+
+/// The principal of these headers; else why the key in them is no good, which holds nothing of it.
+fn find(headers: &HeaderMap, keys: &Keys) -> Result<Principal, String> {
+    let Some(text) = presented(headers)? else { return Ok(Principal::Anonymous) };
+    match keys.resolve(text) {
+        Ok(grant) => Ok(Principal::of_key(grant)),
+        Err(invalid) => Err(invalid.to_string()),
+    }
+}
+
+/// The key of a request. One that comes twice has to be the same: nobody knows else which of them is meant.
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, String> {
+    let unreadable = || "the header of the key is no text".to_owned();
+    let mut found: Option<&str> = None;
+    let bearers = headers.get_all(AUTHORIZATION).map(|value| {
+        let text = value.to_str().map_err(|_| unreadable())?;
+        let (scheme, key) = text.split_at_checked(BEARER.len()).unwrap_or((text, ""));
+        let is_bearer = scheme.eq_ignore_ascii_case(BEARER);
+        is_bearer.then(|| key.trim()).ok_or_else(|| "the scheme of `authorization` is not Bearer".to_owned())
+    });
+    let others = KEY_HEADERS.iter().flat_map(|name| headers.get_all(name));
+    let others = others.map(|value| value.to_str().map(str::trim).map_err(|_| unreadable()));
+    for key in bearers.chain(others) {
+        let key = key?;
+        if found.replace(key).is_some_and(|before| before != key) {
+            return Err("two different keys came with one request".to_owned());
+        }
+    }
+    Ok(found)
+}
+
+impl Caller {
+    /// Who sent this request; nobody in particular where that was not found out.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let nobody = || Self { principal: Principal::Anonymous, address: None };
+        request.extensions().get::<Self>().cloned().unwrap_or_else(nobody)
+    }
+
+    /// Whether he asks from this machine.
+    pub(super) fn is_here(&self) -> bool {
+        self.principal == Principal::Operator || self.address.is_some_and(is_loopback)
+    }
+
+    /// Whether what opened his door when he came still does: a stream outlives the request that opened it.
+    pub(crate) fn may_stay(&self, keys: &Keys) -> bool {
+        self.principal.grant().is_none_or(|grant| keys.opens(&grant.id))
+    }
+
+    /// Where he may work. Blocks.
+    pub(crate) fn confinement(&self) -> Confinement {
+        let grant = self.principal.grant().cloned();
+        let named = grant.iter().flat_map(|grant| &grant.roots);
+        // A root that is gone covers nothing.
+        let roots = named.filter_map(|root| root.canonicalize().ok()).collect();
+        Confinement { grant, roots }
+    }
+}
+
+impl Confinement {
+    /// Whether he may work at `real`, a path without links.
+    pub(crate) fn covers(&self, real: &Path) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.covers(real, &self.roots))
+    }
+
+    /// The real path of a folder that he may work in. Blocks.
+    ///
+    /// # Errors
+    /// One and the same whether it lies elsewhere or is not there: a key tells nothing of what is outside of its roots.
+    pub(crate) fn enter(&self, folder: PathBuf) -> Result<PathBuf, Refusal> {
+        if self.grant.as_ref().is_none_or(|grant| grant.roots.is_empty()) {
+            return Ok(folder);
+        }
+        match folder.canonicalize() {
+            Ok(real) if self.covers(&real) => Ok(real),
+            Ok(_) | Err(_) => Err(Refusal::OutsideKeysRoots),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{COOKIE, HeaderValue};
+
+    use super::*;
+
+    fn key_of(pairs: &[(HeaderName, &str)]) -> Result<Option<String>, String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
+        }
+        presented(&headers).map(|key| key.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_key_is_read_from_the_headers_that_clients_use_and_from_no_cookie() {
+        let [x_api_key, x_goog] = KEY_HEADERS.clone();
+        for (name, value) in [
+            (AUTHORIZATION, "Bearer k"),
+            (AUTHORIZATION, "bearer  k "),
+            (x_api_key.clone(), "k"),
+            (x_goog, "k"),
+        ] {
+            assert_eq!(key_of(&[(name, value)]), Ok(Some("k".to_owned())), "{value}");
+        }
+        assert_eq!(key_of(&[(COOKIE, "x-api-key=k"), (HeaderName::from_static("x-key"), "k")]), Ok(None));
+        assert_eq!(key_of(&[(AUTHORIZATION, "Bearer k"), (x_api_key, "k")]), Ok(Some("k".to_owned())));
+    }
+
+    #[test]
+    fn what_could_be_meant_in_two_ways_is_no_key() {
+        let [x_api_key, _] = KEY_HEADERS.clone();
+        for pairs in [
+            vec![(AUTHORIZATION, "Basic aW1wOms=")],
+            vec![(AUTHORIZATION, "")],
+            vec![(AUTHORIZATION, "Bearer one"), (AUTHORIZATION, "Bearer two")],
+            vec![(AUTHORIZATION, "Bearer one"), (x_api_key.clone(), "two")],
+        ] {
+            let refused = key_of(&pairs).unwrap_err();
+            assert!(!refused.contains("one") || !refused.contains("Bearer one"), "{refused}");
+        }
+        // What is there and is empty is a key that is no good, and not no key.
+        assert_eq!(key_of(&[(x_api_key, "")]), Ok(Some(String::new())));
+    }
+}
