@@ -3,10 +3,12 @@
 pub mod tree;
 
 mod branches;
+mod keeping;
 
 pub mod agent;
 pub mod catalogue;
 pub mod deployment;
+pub mod disk;
 pub mod feed;
 pub mod herald;
 pub mod instance;
@@ -14,7 +16,9 @@ pub mod keyring;
 pub mod metrics;
 pub mod provider;
 pub mod resumption;
+pub mod retention;
 pub mod router;
+pub mod statistics;
 pub mod workflows;
 pub mod writer;
 
@@ -23,6 +27,7 @@ pub mod compensation;
 mod editor;
 mod planner;
 pub mod reviewer;
+mod roster;
 mod tools;
 pub mod workbench;
 

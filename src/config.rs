@@ -12,6 +12,7 @@ mod checking;
 mod environment;
 mod error;
 mod forerunner;
+mod keeping;
 mod key_place;
 mod layers;
 mod local_servers;

@@ -61,6 +61,8 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         manners: settings.agents.manners(),
         end_before_rename,
         manager: loaded.manager.clone(),
+        min_free_bytes: settings.disk.min_free_bytes(),
+        rules: settings.retention.rules(),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
         clock,
     })

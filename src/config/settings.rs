@@ -15,6 +15,7 @@ use workflow::{MAX_LIMIT, Mode};
 
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
+pub use super::keeping::{Disk, Retention};
 pub use super::key_place::KeyPlace;
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
@@ -42,6 +43,10 @@ pub struct Settings {
     pub server: Server,
     /// Where everything is stored.
     pub store: Store,
+    /// How long what is finished is kept.
+    pub retention: Retention,
+    /// The disk of the state folder.
+    pub disk: Disk,
     /// What is logged and how.
     pub log: Log,
     /// Who answers.

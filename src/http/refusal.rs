@@ -8,7 +8,7 @@ use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use actors::workflows;
+use actors::{retention, workflows};
 use routing::NoCandidate;
 use supervision::ChildError;
 use units::{DeploymentId, WorkflowId};
@@ -70,6 +70,8 @@ pub(crate) enum Refusal {
     WorkspaceRefused(String),
     #[error("{0}")]
     Conflict(String),
+    #[error("{0}")]
+    DiskLow(actors::disk::Low),
     #[error("no model can answer: {0}")]
     NoProvider(NoCandidate),
     #[error("{0}; try again in a moment")]
@@ -127,6 +129,7 @@ impl Refusal {
             Self::Unprocessable(_) => "unprocessable",
             Self::WorkspaceRefused(_) => "workspace_refused",
             Self::Conflict(_) => "conflict",
+            Self::DiskLow(_) => "disk_low",
             Self::NoProvider(_) => "no_provider",
             Self::Busy(_) => "busy",
             Self::Stopping => "stopping",
@@ -154,6 +157,7 @@ impl ResponseError for Refusal {
             Self::Unprocessable(_) | Self::NotAnActor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::NoProvider(_) | Self::IsRoot => StatusCode::CONFLICT,
             Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DiskLow(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -201,6 +205,7 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::NotFound(id) => Self::NoWorkflow(id),
             workflows::Error::Ended { .. } => Self::Conflict(error.to_string()),
             workflows::Error::Refused(refused) => refused.into(),
+            workflows::Error::Low(low) => Self::DiskLow(low),
             workflows::Error::Workspace(error) => error.into(),
             workflows::Error::Store(error) => error.into(),
             workflows::Error::Supervisor(
@@ -213,6 +218,18 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::Supervisor(_)
             | workflows::Error::Writer(_)
             | workflows::Error::Randomness(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<retention::Error> for Refusal {
+    fn from(error: retention::Error) -> Self {
+        match error {
+            retention::Error::Store(error) => error.into(),
+            retention::Error::Writer(actors::writer::Error::Unavailable(_)) => {
+                Self::Busy("the store takes nothing now".to_owned())
+            }
+            retention::Error::Writer(_) | retention::Error::History(_) => Self::internal(error),
         }
     }
 }

@@ -105,6 +105,8 @@ impl Place {
             manners: Manners { planner: asking, editor: asking, reviewer: asking },
             end_before_rename: None,
             manager: None,
+            min_free_bytes: 0,
+            rules: Vec::new(),
             threads: 2,
         }
     }

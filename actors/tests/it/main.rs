@@ -6,3 +6,4 @@ mod house;
 mod metrics;
 mod outage;
 mod runs;
+mod upkeep;
