@@ -4,6 +4,7 @@
 //! that none is missed and none comes twice.
 
 mod frames;
+mod kept;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

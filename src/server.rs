@@ -161,6 +161,7 @@ impl Server {
             doors: house.doors().clone(),
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
+            rules: loaded.settings.retention.rules(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: stops,
             configuration: standing,

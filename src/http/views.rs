@@ -2,6 +2,8 @@
 //!
 //! A field may be added; none changes its meaning. Times are milliseconds since 1970, money is nanodollars.
 
+pub mod kept;
+
 use std::path::PathBuf;
 
 use actors::feed::Progress;

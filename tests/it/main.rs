@@ -8,6 +8,7 @@
 mod commands;
 mod config;
 mod confined;
+mod copies;
 mod demo;
 mod failing;
 mod folder;
