@@ -16,7 +16,7 @@ use supervision::{
 };
 use tracing::{Instrument, Span, info_span};
 use units::{UnixMillis, WorkflowId};
-use workflow::{Action, CallKey, Command, Refused, Step};
+use workflow::{Action, Asked, CallKey, Command, Refused, Step};
 use workspace::Workspace;
 
 use crate::feed::Progress;
@@ -176,6 +176,7 @@ impl Assignment {
         reading: &dyn Reading,
         asking: Asking,
     ) -> Result<String, Failure> {
+        let prompt = (rendered.name, rendered.hash);
         let mut request = Request {
             system: Some(rendered.system).filter(|system| !system.is_empty()),
             turns: vec![Turn::user(rendered.user)],
@@ -184,7 +185,8 @@ impl Assignment {
             temperature: asking.temperature,
         };
         for turn in 1..=MAX_TURNS {
-            let answer = self.answer(&CallKey::new(self.step.clone(), turn), &request, asking).await?;
+            let key = CallKey::new(self.step.clone(), turn);
+            let answer = self.answer(&key, &request, asking, &prompt).await?;
             match answer.stop {
                 StopReason::MaxOutput => {
                     let limit = asking.max_output;
@@ -214,7 +216,13 @@ impl Assignment {
     }
 
     /// A remembered answer, or a new one that is remembered before it is returned.
-    async fn answer(&self, key: &CallKey, request: &Request, asking: Asking) -> Result<Answer, Failure> {
+    async fn answer(
+        &self,
+        key: &CallKey,
+        request: &Request,
+        asking: Asking,
+        (template, version): &(String, String),
+    ) -> Result<Answer, Failure> {
         let remembered = self.instance.ask(Recall { key: key.clone() }, TELL_WITHIN).await;
         if let Some(memo) = remembered.map_err(Failure::new)? {
             return Ok(memo.answer.clone());
@@ -251,7 +259,10 @@ impl Assignment {
         };
         let answer = receipt.answer;
         let (deployment, cost) = (receipt.deployment, receipt.cost);
-        let command = Command::RecordAnswer { key: key.clone(), answer: answer.clone(), deployment, cost };
+        let asked =
+            Asked { template: template.clone(), version: version.clone(), took_ms: usage.duration_ms };
+        let (key, asked) = (key.clone(), Some(asked));
+        let command = Command::RecordAnswer { key, answer: answer.clone(), deployment, cost, asked };
         match self.record(command, &usage).await? {
             Ok(()) | Err(Refused::Duplicate { .. }) => Ok(answer),
             Err(refused) => {

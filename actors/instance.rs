@@ -16,17 +16,16 @@ use supervision::{
     Role, Start, WhileDown, actor,
 };
 use tracing::{info, warn};
-use units::{Fence, WorkflowId};
-use workflow::{Action, CallKey, Command, Event, Memo, Phase, Refused, State, decide, pending};
+use units::{Fence, UnixMillis, WorkflowId};
+use workflow::{Action, CallKey, Command, Event, Memo, Phase, Refused, decide, pending};
 
 use crate::agent::{self, Agent, Assignment};
 use crate::blocking;
 use crate::compensation;
+use crate::roster::{self, Folded};
 use crate::workbench::Workbench;
 use crate::writer::{self, Pen};
 
-/// Events read from the store at once.
-const PAGE: usize = 256;
 /// How long a step rests after its first failure, and at most.
 const FIRST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(60);
@@ -41,7 +40,9 @@ pub struct Instance {
     own: Mailbox<Self>,
     record: Record,
     fence: Fence,
-    state: State,
+    folded: Folded,
+    /// What the tables say of its agents and tasks; nothing is known of that at the beginning of a life.
+    told: store::Projection,
     role: Role,
     /// What has begun and not told its end.
     in_flight: BTreeSet<String>,
@@ -120,7 +121,9 @@ impl Instance {
 
     async fn revive(record: Record, start: Start<Self>) -> Result<Self, NotStarted> {
         let claimed = claim(&record, &start.life).await?;
-        let state = read_history(record.readers.clone(), record.workflow.clone()).await?;
+        let (readers, workflow) = (record.readers.clone(), record.workflow.clone());
+        let folded = blocking(move || Folded::read(&readers, &workflow)).await?;
+        let state = &folded.state;
         if state.seq() != claimed.last_seq {
             return Err(Failure::new("the history grew while it was read").into());
         }
@@ -132,7 +135,8 @@ impl Instance {
             own: start.mailbox,
             record,
             fence: claimed.fence,
-            state,
+            folded,
+            told: store::Projection::default(),
             role: start.role,
             in_flight: BTreeSet::new(),
             resting: BTreeSet::new(),
@@ -143,11 +147,11 @@ impl Instance {
 
     /// Begins what is pending and not in flight; ends when nothing is left to do.
     fn advance(&mut self) {
-        if self.state.outcome().is_some() {
+        if self.folded.state.outcome().is_some() {
             self.life.finish();
             return;
         }
-        let wanted = pending(&self.state);
+        let wanted = pending(&self.folded.state);
         for action in wanted {
             let name = action.name();
             if !self.resting.contains(&name) && self.in_flight.insert(name) {
@@ -196,9 +200,9 @@ impl Instance {
         let id = format!("{}-{}", step.role().name(), step.to_string().replace('/', "-"));
         let assignment = Assignment {
             workflow: self.record.workflow.clone(),
-            goal: self.state.goal().unwrap_or_default().to_owned(),
-            check: self.state.check().to_vec(),
-            requester: self.state.requester().cloned(),
+            goal: self.folded.state.goal().unwrap_or_default().to_owned(),
+            check: self.folded.state.check().to_vec(),
+            requester: self.folded.state.requester().cloned(),
             workspace,
             workbench: self.record.workbench.clone(),
             instance: self.own.clone(),
@@ -226,20 +230,20 @@ impl Instance {
     }
 
     fn plan(&self) -> String {
-        let Some(plan) = self.state.plan() else { return String::new() };
+        let Some(plan) = self.folded.state.plan() else { return String::new() };
         let task = |task: &plan::Task| format!("- {}: {}", task.id, task.title);
-        let tasks: Vec<String> = self.state.tasks().map(task).collect();
+        let tasks: Vec<String> = self.folded.state.tasks().map(task).collect();
         format!("{}\n{}", plan.summary, tasks.join("\n"))
     }
 
     /// The transactions that nothing has undone, oldest first.
     fn standing(&self) -> Vec<String> {
-        let standing = self.state.commits().iter().filter(|commit| !commit.compensated);
+        let standing = self.folded.state.commits().iter().filter(|commit| !commit.compensated);
         standing.map(|commit| commit.transaction.clone()).collect()
     }
 
     fn root(&self) -> String {
-        self.state.root().unwrap_or_default().to_owned()
+        self.folded.state.root().unwrap_or_default().to_owned()
     }
 
     fn report_later(
@@ -273,7 +277,7 @@ impl Instance {
 
     /// What a failure of the world means for the step that it hit.
     fn failed(&self, action: &str, failure: Failure) -> Option<Command> {
-        let hit = pending(&self.state).into_iter().find(|pending| pending.name() == action)?;
+        let hit = pending(&self.folded.state).into_iter().find(|pending| pending.name() == action)?;
         match (hit.step(), hit) {
             (Some(step), _) => Some(Command::StepFailed { step, reason: failure.reason }),
             (None, Action::Compensate { transaction }) => {
@@ -290,15 +294,17 @@ impl Instance {
             let (task, attempt, transaction) = (task.clone(), *attempt, transaction.clone());
             self.in_flight.insert(Action::ResolveCommit { task, attempt, transaction }.name());
         }
-        let events = match decide(&self.state, command) {
+        let events = match decide(&self.folded.state, command) {
             Ok(events) => events,
             Err(refused) => {
                 self.advance();
                 return Box::pin(async { Err(refused) }.into_actor(self));
             }
         };
-        let next = events.iter().fold(self.state.clone(), workflow::apply);
-        let append = self.append(&events, &next, usage);
+        let at = agent::now(&self.record.workbench);
+        let next = events.iter().fold(self.folded.clone(), |folded, event| folded.after(event, at));
+        let rows = next.rows();
+        let append = self.append((&events, at), &next, roster::changes(&self.told, &rows), usage);
         let pen = self.record.pen.clone();
         let stored = async move {
             let append = append?;
@@ -308,10 +314,11 @@ impl Instance {
             match stored {
                 Ok(_) => {
                     // Once for each workflow: nothing is decided about one that has ended.
-                    if let (None, Some(outcome)) = (this.state.outcome(), next.outcome()) {
+                    if let (None, Some(outcome)) = (this.folded.state.outcome(), next.state.outcome()) {
                         this.record.workbench.ended(&this.record.workflow, outcome);
                     }
-                    this.state = next;
+                    this.folded = next;
+                    this.told = rows;
                     this.advance();
                     Box::pin(async { Ok(()) }.into_actor(this))
                 }
@@ -326,11 +333,11 @@ impl Instance {
 
     fn append(
         &self,
-        events: &[Event],
-        next: &State,
+        (events, at): (&[Event], UnixMillis),
+        next: &Folded,
+        projection: store::Projection,
         usage: Option<store::UsageRow>,
     ) -> Result<store::Append, Failure> {
-        let at = agent::now(&self.record.workbench);
         let event = |event: &Event| -> Result<store::NewEvent, Failure> {
             let random = getrandom::u64().map_err(|error| Failure::new(format!("no randomness: {error}")))?;
             let (kind, payload) = (event.kind().to_owned(), event.encode());
@@ -339,11 +346,12 @@ impl Instance {
         Ok(store::Append {
             workflow: self.record.workflow.clone(),
             fence: self.fence,
-            after: self.state.seq(),
+            after: self.folded.state.seq(),
             events: events.iter().map(event).collect::<Result<_, _>>()?,
             usage: usage.into_iter().collect(),
-            status: Some(next.status().to_owned()),
-            outcome: next.outcome().map(|outcome| cut(outcome.to_string())),
+            projection: Some(projection),
+            status: Some(next.state.status().to_owned()),
+            outcome: next.state.outcome().map(|outcome| cut(outcome.to_string())),
         })
     }
 }
@@ -375,7 +383,7 @@ impl Handler<Recall> for Instance {
     type Result = Option<Arc<Memo>>;
 
     fn handle(&mut self, Recall { key }: Recall, _: &mut Self::Context) -> Self::Result {
-        self.state.answer(&key).cloned().map(Arc::new)
+        self.folded.state.answer(&key).cloned().map(Arc::new)
     }
 }
 
@@ -431,23 +439,6 @@ async fn claim(record: &Record, life: &Life) -> Result<store::Claimed, Failure> 
         }
         life.clock().sleep(CLAIM_AGAIN).await;
     }
-}
-
-async fn read_history(readers: store::Readers, workflow: WorkflowId) -> Result<State, Failure> {
-    blocking(move || {
-        let mut state = State::default();
-        loop {
-            let rows = readers.events_after(&workflow, state.seq(), PAGE).map_err(Failure::new)?;
-            if rows.is_empty() {
-                return Ok(state);
-            }
-            for row in rows {
-                let event = Event::decode(&row.payload).map_err(Failure::new)?;
-                state = workflow::apply(state, &event);
-            }
-        }
-    })
-    .await
 }
 
 /// An outcome may name many paths, and quote what no database takes; the events have all of it.

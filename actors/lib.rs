@@ -3,10 +3,12 @@
 pub mod tree;
 
 mod branches;
+mod keeping;
 
 pub mod agent;
 pub mod catalogue;
 pub mod deployment;
+pub mod disk;
 pub mod feed;
 pub mod herald;
 pub mod instance;
@@ -15,7 +17,9 @@ pub mod metrics;
 pub mod provider;
 pub mod recorder;
 pub mod resumption;
+pub mod retention;
 pub mod router;
+pub mod statistics;
 pub mod workflows;
 pub mod writer;
 
@@ -24,6 +28,7 @@ pub mod compensation;
 mod editor;
 mod planner;
 pub mod reviewer;
+mod roster;
 mod tools;
 pub mod workbench;
 

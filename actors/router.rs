@@ -19,6 +19,7 @@ use crate::deployment::Tripped;
 use crate::metrics::Families;
 use crate::provider::Called;
 use crate::recorder::Recorder;
+use crate::statistics::Tally;
 
 /// How often a table that was replaced is looked at, whether calls still hold it.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -57,6 +58,7 @@ pub struct GetCandidates {
 /// Passes on what happened on the request path.
 pub(crate) struct Reports {
     pub(crate) directory: Arc<Snapshot<Directory>>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) families: Families,
     pub(crate) recorder: Recorder,
     pub(crate) clock: clock::Clock,
@@ -135,6 +137,7 @@ impl gateway::Report for Reports {
         if let Some(meter) = directory.meters.get(&outcome.deployment) {
             meter.count(&outcome);
         }
+        self.tally.count(&outcome, self.clock.wall());
         if let Some(provider) = directory.providers.get(&outcome.deployment.provider)
             && let Err(refused) = provider.tell(Called(outcome.end))
         {

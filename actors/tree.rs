@@ -24,11 +24,14 @@ use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
 use crate::feed::{Feed, Pulses};
 use crate::herald::{Announcer, Herald, NotifySocket};
+use crate::keeping::Keeping;
 use crate::keyring::{Keyring, Keys};
 use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Spans, Traffic};
 use crate::recorder::{self, Recorder};
 use crate::resumption::Resumption;
+use crate::retention::{Rules, Sweeper};
 use crate::router::{Reports, Router};
+use crate::statistics::{Flush, Statistics};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
 use crate::writer::{Pen, Turn, Writer};
@@ -43,6 +46,8 @@ const SCRAPE_WITHIN: Duration = Duration::from_secs(5);
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long the database may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the statistics may take at the end.
+const COUNT_WITHIN: Duration = Duration::from_secs(5);
 /// What the root and its branches put up with before the server gives up.
 const PATIENT: Limit = Limit::Shared(Intensity { restarts: 5, period: Duration::from_secs(30) });
 
@@ -91,6 +96,10 @@ pub struct Blueprint {
     pub records: recorder::Options,
     /// Set in tests of debug builds only.
     pub end_before_rename: Option<EndBeforeRename>,
+    /// The bytes that the disk of the working copies has to have free for a workflow to start.
+    pub min_free_bytes: u64,
+    /// How long what is finished is kept.
+    pub rules: Rules,
     /// Threads that carry actors.
     pub threads: usize,
     /// Who is told how the server does.
@@ -172,6 +181,7 @@ pub struct House {
     configured: Configured,
     pen: Pen,
     turn: Turn,
+    statistics: supervision::Mailbox<Statistics>,
 }
 
 /// What doors may use. Cloning is cheap.
@@ -181,6 +191,8 @@ pub struct Doors {
     pub workflows: Workflows,
     /// Knows keys and changes them.
     pub keys: Keys,
+    /// Removes what has had its time.
+    pub sweeper: Sweeper,
     /// Reads what is stored.
     pub readers: store::Readers,
     /// Follows workflows.
@@ -208,12 +220,13 @@ pub struct Doors {
 ///
 /// ```text
 /// root
-/// ├─ feed, metrics, writer, recorder, keyring
+/// ├─ feed, metrics, writer, recorder, keyring, statistics
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
 /// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
 /// ├─ resumption  goes on with them when that supervisor was restarted
-/// └─ herald      tells the service manager, where there is one
+/// ├─ herald      tells the service manager, where there is one
+/// └─ disk, retention
 /// ```
 ///
 /// # Errors
@@ -236,19 +249,21 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (branches, branch, deployments) = Branches::plant(&blueprint.providers, soil);
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
-    let (catalogue, _, templates) = Catalogue::child(&clock);
+    let (catalogue, _, templates) = Catalogue::child(&pen, &clock);
+    let keeping =
+        Keeping::plant(&blueprint.overlays, blueprint.min_free_bytes, blueprint.rules, &pen, &clock);
     let (workflows, supervisor) = dynamic("workflows", MAX_WORKFLOWS).into_child();
 
     let resumed = Arc::new(OnceLock::new());
     let (resumption, returned) = Resumption::child(&resumed, &clock);
     let workflows = workflows.cell(returned);
 
-    let (directory, clock_of_reports) = (branches.directory(), clock.clone());
     let reports = Reports {
-        directory,
+        directory: branches.directory(),
+        tally: keeping.tally.clone(),
         recorder: recorder.clone(),
         families: families.clone(),
-        clock: clock_of_reports,
+        clock: clock.clone(),
     };
     let gateway = Gateway {
         routes: routes.shared(),
@@ -277,6 +292,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let clerk = recorder.child(blueprint.records.window);
     let mut cast =
         vec![feed, metrics, writer, clerk, keyring, branch, router, catalogue, workflows, resumption];
+    cast.extend(keeping.cast);
     let (stands, standing) = watch::channel(None);
     let (herald, announcer) = Herald::child(blueprint.manager, standing, &clock);
     cast.extend(herald);
@@ -290,8 +306,11 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         pen: pen.clone(),
         readers: readers.clone(),
         workbench: workbench.clone(),
+        room: keeping.room,
         clock: clock.clone(),
     };
+    let sweeper = Sweeper::new(&workflows);
+    let _ = keeping.swept.set(sweeper.clone());
     // Set here alone.
     let _ = resumed.set(workflows.clone());
     let (view, registry) = (tree.viewer(), tree.registry().clone());
@@ -300,6 +319,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         stuck: tree.stuck(),
         traffic: families.traffic(),
         workflows,
+        sweeper,
         readers,
         pulses,
         routes,
@@ -312,7 +332,17 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         metrics: scraped,
     };
     let configured = families.configured();
-    Ok(House { tree, doors, branches, switch, manners, configured, pen, turn })
+    Ok(House {
+        tree,
+        doors,
+        branches,
+        switch,
+        manners,
+        configured,
+        pen,
+        turn,
+        statistics: keeping.statistics,
+    })
 }
 
 /// Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
@@ -396,6 +426,11 @@ impl House {
         }
         // Bounded by who stops: no clock of the tree has to move for it.
         self.doors.recorder.flushed().await;
+        match self.statistics.ask(Flush, COUNT_WITHIN).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "the last half minute of the statistics is lost"),
+            Err(error) => warn!(%error, "the last half minute of the statistics is lost"),
+        }
         if let Err(error) = self.pen.flush().await {
             warn!(%error, "not all that was counted could be written before the stop");
         }

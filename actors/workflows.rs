@@ -16,6 +16,7 @@ use workflow::{Command, Refused, Settings};
 
 use crate::blocking;
 use crate::compensation;
+use crate::disk::{self, Room};
 use crate::instance::{Instance, Record, Tell};
 use crate::recorder::Standing;
 use crate::workbench::Workbench;
@@ -37,6 +38,7 @@ pub struct Workflows {
     pub(crate) pen: Pen,
     pub(crate) readers: store::Readers,
     pub(crate) workbench: Workbench,
+    pub(crate) room: Room,
     pub(crate) clock: clock::Clock,
 }
 
@@ -93,6 +95,9 @@ pub enum Error {
         /// How.
         outcome: String,
     },
+    /// There is too little room.
+    #[error(transparent)]
+    Low(#[from] disk::Low),
     /// No id could be drawn.
     #[error("no randomness for a workflow's id: {0}")]
     Randomness(String),
@@ -102,11 +107,13 @@ impl Workflows {
     /// Starts a workflow; it is durable when its id comes back.
     ///
     /// # Errors
-    /// When the folder is no registered workspace, the goal or a limit is refused, or the store cannot write.
+    /// When the disk runs low, the folder is no registered workspace, the goal or a limit is refused, or the store cannot
+    /// write.
     pub async fn start(&self, order: Order) -> Result<WorkflowId, Error> {
         if self.workbench.parts().recorder.standing() > Standing::Room {
             return Err(Error::NoRoom);
         }
+        self.room.check().await?;
         let workspace = self.workbench.open(&order.root)?;
         self.recover(workspace.root()).await?;
         let random = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;

@@ -4,6 +4,7 @@
 //! that none is missed and none comes twice.
 
 mod frames;
+mod kept;
 mod keys;
 
 use std::path::{Path, PathBuf};

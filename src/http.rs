@@ -17,6 +17,7 @@ mod following;
 mod gate;
 mod health;
 pub(crate) mod identity;
+mod kept;
 mod keys;
 mod meter;
 mod needs;
@@ -63,6 +64,8 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     /// The limits of runs that name none.
     pub(crate) limits: workflow::Settings,
+    /// How long what is finished is kept.
+    pub(crate) rules: actors::retention::Rules,
     /// One permit for each open stream.
     pub(crate) streams: Arc<Semaphore>,
     /// Becomes true when the server stops: streams end.
@@ -95,9 +98,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/keys/{id}/revoke", [post().to(keys::revoke)]))
         .service(at("/admin/keys/{id}/rotate", [post().to(keys::rotate)]))
         .service(at("/metrics", [get().to(admin::metrics)]))
+        .service(at("/admin/purge", [post().to(kept::purge)]))
+        .service(at("/admin/models", [get().to(kept::models)]))
+        .service(at("/admin/prompts", [get().to(kept::prompts)]))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
         .service(at("/v1/workflows/{id}", [get().to(workflows::show)]))
+        .service(at("/v1/workflows/{id}/agents", [get().to(kept::agents)]))
+        .service(at("/v1/workflows/{id}/tasks", [get().to(kept::tasks)]))
         .service(at("/v1/workflows/{id}/diff", [get().to(workflows::diff)]))
         .service(at("/v1/workflows/{id}/events", [get().to(sse::events)]))
         .service(at("/v1/workflows/{id}/ws", [get().to(ws::events)]))

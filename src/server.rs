@@ -202,6 +202,7 @@ impl Server {
             gate,
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
+            rules: loaded.settings.retention.rules(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: stops,
             configuration: standing,

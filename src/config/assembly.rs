@@ -62,6 +62,8 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         records: settings.records.options(&loaded.state),
         end_before_rename,
         manager: loaded.manager.clone(),
+        min_free_bytes: settings.disk.min_free_bytes(),
+        rules: settings.retention.rules(),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
         observed: Observed::default(),
         clock,

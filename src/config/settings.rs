@@ -16,6 +16,7 @@ use workflow::{MAX_LIMIT, Mode};
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
 pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
+pub use super::keeping::{Disk, Retention};
 pub use super::key_place::KeyPlace;
 pub use super::log::{Format, Level, Log, Targets};
 pub use super::one_or_many::{Folders, Variables, Wanted};
@@ -48,6 +49,10 @@ pub struct Settings {
     pub store: Store,
     /// What is recorded, on its way there.
     pub records: Records,
+    /// How long what is finished is kept.
+    pub retention: Retention,
+    /// The disk of the state folder.
+    pub disk: Disk,
     /// What is logged and how.
     pub log: Log,
     /// Who answers.

@@ -1,12 +1,8 @@
 //! A workflow's state as it is shown: its phase, its tasks and how far they are, its reviews, its costs.
 
-use std::collections::BTreeMap;
-
-use plan::Task;
 use review::Review;
 use store::WorkflowRow;
-use units::TaskId;
-use workflow::{Action, Phase, State, pending};
+use workflow::{Phase, Progress, Stage, State};
 
 use super::views::{
     ModelTotals, PlanView, ReviewView, TaskState, TaskView, Verdict, WorkflowLine, WorkflowView,
@@ -41,47 +37,19 @@ fn phase(state: &State) -> &'static str {
 }
 
 fn tasks(state: &State) -> Vec<TaskView> {
-    let planned = state.plan().map(plan::Plan::groups).unwrap_or_default();
-    let mut groups = BTreeMap::new();
-    for (place, group) in planned.iter().enumerate() {
-        groups.extend(group.iter().map(|task| (task, place + 1)));
-    }
-    let mut last_group = planned.len();
-    let editing = editing(state);
-    let mut tasks = Vec::new();
-    for Task { id, title, depends_on, writes, .. } in state.tasks() {
-        // A revision is a group of its own, after all before it.
-        let group = groups.get(id).copied().unwrap_or_else(|| {
-            last_group += 1;
-            last_group
-        });
-        let (state, attempt) = progress(state, &editing, id);
-        let (id, title) = (id.clone(), title.clone());
-        let (depends_on, writes) = (depends_on.clone(), writes.clone());
-        tasks.push(TaskView { id, title, group, state, attempt, depends_on, writes });
-    }
-    tasks
+    state.progress().into_iter().map(task).collect()
 }
 
-/// The tasks in progress and their attempts.
-fn editing(state: &State) -> BTreeMap<TaskId, u32> {
-    let at_work = |action| match action {
-        Action::Edit { task, attempt, .. } => Some((task.id, attempt)),
-        Action::ResolveCommit { task, attempt, .. } => Some((task, attempt)),
-        Action::Plan { .. } | Action::Review { .. } | Action::Compensate { .. } | Action::Conclude => None,
+fn task(progress: Progress) -> TaskView {
+    let Progress { task, group, stage, attempt } = progress;
+    let state = match stage {
+        Stage::Waiting => TaskState::Waiting,
+        Stage::Editing => TaskState::Editing,
+        Stage::Committed => TaskState::Committed,
+        Stage::Undone => TaskState::Undone,
     };
-    pending(state).into_iter().filter_map(at_work).collect()
-}
-
-fn progress(state: &State, editing: &BTreeMap<TaskId, u32>, task: &TaskId) -> (TaskState, u32) {
-    if let Some(commit) = state.commits().iter().rev().find(|commit| commit.task == *task) {
-        let reached = if commit.compensated { TaskState::Undone } else { TaskState::Committed };
-        return (reached, commit.attempt);
-    }
-    match editing.get(task) {
-        Some(attempt) => (TaskState::Editing, *attempt),
-        None => (TaskState::Waiting, 0),
-    }
+    let (id, title, depends_on, writes) = (task.id, task.title, task.depends_on, task.writes);
+    TaskView { id, title, group, state, attempt, depends_on, writes }
 }
 
 fn review(round: usize, review: &Review) -> ReviewView {
@@ -108,7 +76,7 @@ fn total(total: store::ModelTotals) -> ModelTotals {
 
 #[cfg(test)]
 mod tests {
-    use units::{Fence, Seq, UnixMillis, WorkflowId};
+    use units::{Fence, Seq, TaskId, UnixMillis, WorkflowId};
     use workflow::{Command, Mode, Settings, apply, decide};
 
     use super::*;

@@ -11,7 +11,7 @@ use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use actors::workflows;
+use actors::{retention, workflows};
 use routing::NoCandidate;
 use supervision::ChildError;
 use units::{DeploymentId, WorkflowId};
@@ -91,6 +91,8 @@ pub(crate) enum Refusal {
     WorkspaceRefused(String),
     #[error("{0}")]
     Conflict(String),
+    #[error("{0}")]
+    DiskLow(actors::disk::Low),
     #[error("no model can answer: {0}")]
     NoProvider(NoCandidate),
     #[error("{0}; try again in a moment")]
@@ -163,6 +165,7 @@ impl Refusal {
             Self::Unprocessable(_) => "unprocessable",
             Self::WorkspaceRefused(_) => "workspace_refused",
             Self::Conflict(_) => "conflict",
+            Self::DiskLow(_) => "disk_low",
             Self::NoProvider(_) => "no_provider",
             Self::Busy(_) => "busy",
             Self::NoRoomForRecords => "records_full",
@@ -234,6 +237,7 @@ impl ResponseError for Refusal {
             Self::Busy(_) | Self::NoRoomForRecords | Self::Stopping | Self::TimedOut => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::DiskLow(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -284,6 +288,7 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::NoRoom => Self::NoRoomForRecords,
             workflows::Error::Ended { .. } => Self::Conflict(error.to_string()),
             workflows::Error::Refused(refused) => refused.into(),
+            workflows::Error::Low(low) => Self::DiskLow(low),
             workflows::Error::Workspace(error) => error.into(),
             workflows::Error::Store(error) => error.into(),
             workflows::Error::Supervisor(
@@ -296,6 +301,18 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::Supervisor(_)
             | workflows::Error::Writer(_)
             | workflows::Error::Randomness(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<retention::Error> for Refusal {
+    fn from(error: retention::Error) -> Self {
+        match error {
+            retention::Error::Store(error) => error.into(),
+            retention::Error::Writer(actors::writer::Error::Unavailable(_)) => {
+                Self::Busy("the store takes nothing now".to_owned())
+            }
+            retention::Error::Writer(_) | retention::Error::History(_) => Self::internal(error),
         }
     }
 }

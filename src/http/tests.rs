@@ -4,6 +4,7 @@ mod administration;
 mod attacks;
 mod audit;
 mod doors;
+mod kept;
 mod keys;
 mod metrics;
 mod refusals;

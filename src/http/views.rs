@@ -2,6 +2,7 @@
 //!
 //! A field may be added; none changes its meaning. Times are milliseconds since 1970, money is nanodollars.
 
+pub mod kept;
 mod keys;
 
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ mod audit;
 mod commands;
 mod config;
 mod confined;
+mod copies;
 mod demo;
 mod doctor;
 mod failing;

@@ -43,6 +43,9 @@ enum Kind {
     Workflows,
     Workflow,
     Resumption,
+    Statistics,
+    Disk,
+    Retention,
     Instance,
     Agent,
 }
@@ -61,7 +64,7 @@ enum Rule {
 }
 
 /// The rule of each kind, and how many open calls are asked again.
-const RULES: [(Kind, Rule, usize); 17] = [
+const RULES: [(Kind, Rule, usize); 20] = [
     (Kind::Agent, Rule::IsBegunAgain, 1),
     // Its agents live beside it and go on.
     (Kind::Instance, Rule::LivesAgain, 0),
@@ -80,6 +83,9 @@ const RULES: [(Kind, Rule, usize); 17] = [
     (Kind::Workflows, Rule::LivesAgainWithAllBeneath, HELD),
     (Kind::Resumption, Rule::LivesAgain, 0),
     (Kind::Feed, Rule::LivesAgain, 0),
+    (Kind::Statistics, Rule::LivesAgain, 0),
+    (Kind::Disk, Rule::LivesAgain, 0),
+    (Kind::Retention, Rule::LivesAgain, 0),
     (Kind::Root, Rule::Refused, 0),
 ];
 
@@ -102,6 +108,9 @@ impl Kind {
             ["root", "catalogue"] => Self::Catalogue,
             ["root", "workflows"] => Self::Workflows,
             ["root", "resumption"] => Self::Resumption,
+            ["root", "statistics"] => Self::Statistics,
+            ["root", "disk"] => Self::Disk,
+            ["root", "retention"] => Self::Retention,
             ["root", "workflows", _] => Self::Workflow,
             ["root", "workflows", _, "instance"] => Self::Instance,
             ["root", "workflows", _, agent]
@@ -126,6 +135,9 @@ impl Kind {
             | Self::Router
             | Self::Catalogue
             | Self::Resumption
+            | Self::Statistics
+            | Self::Disk
+            | Self::Retention
             | Self::Instance
             | Self::Agent => false,
         }

@@ -112,6 +112,8 @@ impl Place {
             },
             end_before_rename: None,
             manager: None,
+            min_free_bytes: 0,
+            rules: Vec::new(),
             threads: 2,
             observed: Default::default(),
         }

@@ -7,3 +7,4 @@ mod metrics;
 mod outage;
 mod recording;
 mod runs;
+mod upkeep;

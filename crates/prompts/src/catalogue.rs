@@ -99,6 +99,11 @@ impl Catalogue {
         self.entries.values().map(|entry| &entry.template)
     }
 
+    /// All templates, each with the hash of its file, by name.
+    pub fn hashed(&self) -> impl Iterator<Item = (&Template, &str)> {
+        self.entries.values().map(|entry| (&entry.template, entry.hash.as_str()))
+    }
+
     /// Fills a template's holes.
     ///
     /// # Errors

@@ -8,11 +8,13 @@ use crate::error::Error;
 
 mod address;
 mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 mod tls;
 mod upgrade;
 
 pub use address::{BadAddress, PostgresUrl};
+#[cfg(test)]
+pub(crate) use postgres::connect;
 pub(crate) use postgres::{Parked, Session};
 pub(crate) use sqlite::fold_log;
 

@@ -118,6 +118,31 @@ pub enum Error {
         /// The most that one answer holds.
         most: usize,
     },
+    /// A copy is not written over what is there.
+    #[error("`{path}` is there already; name a file that is not")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A copy goes only into a database that holds nothing.
+    #[error(
+        "the database `{database}` is not empty: its table `{table}` has rows; move the database away first, or name \
+         another one"
+    )]
+    NotEmpty {
+        /// The database.
+        database: Database,
+        /// A table that has rows.
+        table: &'static str,
+    },
+    /// A copy that cannot be put back.
+    #[error("`{path}` is no copy that can be put back: {reason}")]
+    BadCopy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A row holds what this program never wrote.
     #[error("a row of table `{table}` is damaged: {reason}; put back a backup")]
     Damaged {

@@ -156,6 +156,7 @@ pub(crate) fn append(id: &WorkflowId, fence: Fence, after: Seq, events: &[u64]) 
         after,
         events: events.iter().copied().map(event).collect(),
         usage: Vec::new(),
+        projection: None,
         status: None,
         outcome: None,
     }

@@ -6,6 +6,8 @@
 //! fences come in as arguments.
 
 mod audit;
+mod backup;
+mod columns;
 mod connection;
 mod database;
 mod error;
@@ -13,24 +15,37 @@ mod events;
 #[cfg(test)]
 mod fixture;
 mod keys;
+mod model_metrics;
+mod projection;
 mod readers;
 mod records;
 mod requests;
+mod retention;
 mod schema;
 mod size;
+mod tables;
+mod templates;
+mod upkeep;
 mod usage;
 mod workflows;
 mod write;
 mod writer;
 
 pub use audit::{AuditEntry, AuditQuery, AuditRow, Break, Broken, Chain};
+pub use backup::{Summary, backup, restore, verify};
 pub use database::{BadAddress, Database, PostgresUrl};
 pub use error::{Error, Failure, WriteError};
 pub use events::{EventId, EventRow, NewEvent};
 pub use keys::KeyChange;
+pub use model_metrics::{Calls, MetricsRow};
+pub use projection::{AgentRow, MAX_PROJECTED, Projection, TaskRow, Unprojected};
 pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};
 pub use records::{MAX_RECORDS, Record, Records};
 pub use requests::RequestRow;
+pub use retention::{Aging, Expired, Purge};
+pub use tables::{Keeping, TABLES, Table};
+pub use templates::PromptRow;
+pub use upkeep::Upkeep;
 pub use usage::{ModelTotals, UsageRow};
 pub use workflows::{NewWorkflow, WorkflowRow};
 pub use write::{

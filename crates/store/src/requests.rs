@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use units::{NodeId, UnixMillis};
 
 use crate::connection::{Connection, each};
-use crate::error::WriteError;
+use crate::error::{Error, WriteError};
+use crate::readers::{MAX_PAGE_ROWS, Readers};
 use crate::schema::requests;
 use crate::write::{MAX_NAME_BYTES, storable, text, within};
 
@@ -32,6 +33,54 @@ pub struct RequestRow {
     pub bytes_in: Option<u64>,
     /// Bytes of the answer's body; none for a stream.
     pub bytes_out: Option<u64>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = requests)]
+struct Record {
+    at: i64,
+    request_id: String,
+    principal: String,
+    door: String,
+    method: String,
+    route: String,
+    status: i64,
+    duration_ms: i64,
+    bytes_in: Option<i64>,
+    bytes_out: Option<i64>,
+}
+
+impl From<Record> for RequestRow {
+    fn from(record: Record) -> Self {
+        Self {
+            at: UnixMillis(record.at),
+            request_id: record.request_id,
+            principal: record.principal,
+            door: record.door,
+            method: record.method,
+            route: record.route,
+            status: u16::try_from(record.status).unwrap_or_default(),
+            duration_ms: record.duration_ms.cast_unsigned(),
+            bytes_in: record.bytes_in.map(i64::cast_unsigned),
+            bytes_out: record.bytes_out.map(i64::cast_unsigned),
+        }
+    }
+}
+
+impl Readers {
+    /// The newest requests, newest first; at most `limit` and [`MAX_PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn requests(&self, limit: usize) -> Result<Vec<RequestRow>, Error> {
+        self.read(|connection| {
+            let query = requests::table
+                .order((requests::at.desc(), requests::id.desc()))
+                .limit(limit.min(MAX_PAGE_ROWS) as i64);
+            let records: Vec<Record> = each!(connection, one => query.select(Record::as_select()).load(one))?;
+            Ok(records.into_iter().map(RequestRow::from).collect())
+        })
+    }
 }
 
 #[derive(Insertable)]

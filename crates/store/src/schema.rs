@@ -11,6 +11,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         outcome -> Nullable<Text>,
+        projected_seq -> BigInt,
+        bytes -> BigInt,
     }
 }
 
@@ -104,6 +106,77 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         rotated_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    agents (workflow_id, step) {
+        workflow_id -> Text,
+        step -> Text,
+        role -> Text,
+        attempt -> BigInt,
+        template -> Nullable<Text>,
+        version -> Nullable<Text>,
+        provider -> Nullable<Text>,
+        model -> Nullable<Text>,
+        calls -> BigInt,
+        failures -> BigInt,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    tasks (workflow_id, task_id) {
+        workflow_id -> Text,
+        task_id -> Text,
+        place -> BigInt,
+        title -> Text,
+        in_group -> BigInt,
+        status -> Text,
+        attempt -> BigInt,
+        depends_on -> Text,
+        reads -> Text,
+        writes -> Text,
+    }
+}
+
+diesel::table! {
+    prompts (name, version) {
+        name -> Text,
+        version -> Text,
+        number -> BigInt,
+        description -> Text,
+        system_text -> Text,
+        user_text -> Text,
+        first_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    model_metrics (hour, provider, model, run) {
+        hour -> BigInt,
+        provider -> Text,
+        model -> Text,
+        run -> BigInt,
+        calls -> BigInt,
+        answered -> BigInt,
+        interrupted -> BigInt,
+        cancelled -> BigInt,
+        failed_caller -> BigInt,
+        failed_policy -> BigInt,
+        failed_provider -> BigInt,
+        failed_own -> BigInt,
+        input -> BigInt,
+        cached_input -> BigInt,
+        cache_written -> BigInt,
+        output -> BigInt,
+        reasoning -> BigInt,
+        cost_nanodollars -> BigInt,
+        unpriced -> BigInt,
+        latency -> Text,
+        first_output -> Text,
     }
 }
 

@@ -46,6 +46,7 @@ pub struct WorkflowRow {
     pub outcome: Option<String>,
 }
 
+// What is not inserted begins at 0: the position that is projected, and the weight.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = workflows)]
 struct Record {
@@ -68,6 +69,7 @@ struct Changes<'a> {
     status: Option<&'a str>,
     outcome: Option<&'a str>,
     updated_at: Option<i64>,
+    projected_seq: Option<i64>,
 }
 
 impl TryFrom<Record> for WorkflowRow {
@@ -136,12 +138,14 @@ pub(crate) fn advance(
         status: append.status.as_deref(),
         outcome: append.outcome.as_deref(),
         updated_at: append.events.last().map(|event| event.at.0),
+        projected_seq: append.projection.as_ref().map(|_| last_seq.0.cast_signed()),
     };
+    let heavier = workflows::bytes.eq(workflows::bytes + i64::try_from(append.bytes()).unwrap_or(i64::MAX));
     let expected = workflows::table
         .find(append.workflow.as_str())
         .filter(workflows::fence.eq(append.fence.0.cast_signed()))
         .filter(workflows::last_seq.eq(append.after.0.cast_signed()));
-    if each!(connection, one => diesel::update(expected).set(changes).execute(one))? == 1 {
+    if each!(connection, one => diesel::update(expected).set((changes, heavier)).execute(one))? == 1 {
         return Ok(Ok(Claimed { fence: append.fence, last_seq }));
     }
     let query =

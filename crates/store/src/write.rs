@@ -6,7 +6,9 @@ use units::{Fence, Seq, UnixMillis, WorkflowId};
 use crate::error::WriteError;
 use crate::events::NewEvent;
 use crate::keys::KeyChange;
+use crate::projection::Projection;
 use crate::records::Records;
+use crate::upkeep::Upkeep;
 use crate::usage::UsageRow;
 use crate::workflows::NewWorkflow;
 
@@ -77,6 +79,13 @@ pub enum Write {
         /// Told when it is durable.
         reply: Reply<()>,
     },
+    /// Keeps house: what is no part of a workflow's own history.
+    Upkeep {
+        /// What is to be done.
+        upkeep: Upkeep,
+        /// Told how many rows were written or removed, when that is durable.
+        reply: Reply<u64>,
+    },
     /// Writes nothing.
     Flush {
         /// Told when all that was sent before is durable or refused.
@@ -97,6 +106,8 @@ pub struct Append {
     pub events: Vec<NewEvent>,
     /// What the calls behind these events used; those of known keys are left out.
     pub usage: Vec<UsageRow>,
+    /// What these events change of the workflow's agents and tasks; `None` leaves them to be made anew later.
+    pub projection: Option<Projection>,
     /// The workflow's new status; `None` leaves it.
     pub status: Option<String>,
     /// How the workflow ended; `None` leaves it.
@@ -110,6 +121,19 @@ pub struct Claimed {
     pub fence: Fence,
     /// Where the history ends.
     pub last_seq: Seq,
+}
+
+/// What a write came to, as far as somebody is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) standing: Claimed,
+    pub(crate) rows: u64,
+}
+
+impl From<Claimed> for Applied {
+    fn from(standing: Claimed) -> Self {
+        Self { standing, rows: 0 }
+    }
 }
 
 /// A hint that a history has grown; it is durable and readers see it.
@@ -137,6 +161,7 @@ impl Write {
             Self::Usage { rows, .. } => check_usage(rows),
             Self::Record { records, .. } => records.check(),
             Self::Keys { change, .. } => change.check(),
+            Self::Upkeep { upkeep, .. } => upkeep.check(),
             Self::Claim { .. } | Self::Flush { .. } => Ok(()),
         }
     }
@@ -145,7 +170,8 @@ impl Write {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Create { new, .. } => new.goal.len() + new.root.len(),
-            Self::Append { append, .. } => append.bytes() + append.usage.len() * MAX_NAME_BYTES,
+            Self::Append { append, .. } => append.weight(),
+            Self::Upkeep { upkeep, .. } => upkeep.bytes(),
             Self::Usage { rows, .. } => rows.len() * MAX_NAME_BYTES,
             Self::Record { records, .. } => records.rows.len() * MAX_NAME_BYTES,
             Self::Claim { .. } | Self::Keys { .. } | Self::Flush { .. } => 0,
@@ -153,7 +179,7 @@ impl Write {
     }
 
     /// Answers; a caller that is gone needs none.
-    pub(crate) fn answer(self, outcome: Result<Claimed, WriteError>) {
+    pub(crate) fn answer(self, outcome: Result<Applied, WriteError>) {
         match self {
             Self::Create { reply, .. }
             | Self::Record { reply, .. }
@@ -161,8 +187,9 @@ impl Write {
             | Self::Flush { reply } => {
                 drop(reply.send(outcome.map(|_| ())));
             }
-            Self::Append { reply, .. } => drop(reply.send(outcome.map(|standing| standing.last_seq))),
-            Self::Claim { reply, .. } => drop(reply.send(outcome)),
+            Self::Append { reply, .. } => drop(reply.send(outcome.map(|applied| applied.standing.last_seq))),
+            Self::Claim { reply, .. } => drop(reply.send(outcome.map(|applied| applied.standing))),
+            Self::Upkeep { reply, .. } => drop(reply.send(outcome.map(|applied| applied.rows))),
             Self::Usage { reply: Some(reply), .. } => drop(reply.send(outcome.map(|_| ()))),
             Self::Usage { rows, reply: None } => {
                 if let Err(error) = outcome {
@@ -187,10 +214,18 @@ impl Append {
         within("bytes of the outcome", self.outcome.as_ref().map_or(0, String::len), MAX_OUTCOME_BYTES)?;
         text("the status", self.status.as_deref().unwrap_or_default())?;
         text("the outcome", self.outcome.as_deref().unwrap_or_default())?;
+        self.projection.as_ref().map_or(Ok(()), Projection::check)?;
         check_usage(&self.usage)
     }
 
-    fn bytes(&self) -> usize {
+    /// What it brings into a transaction.
+    fn weight(&self) -> usize {
+        let projected = self.projection.as_ref().map_or(0, Projection::bytes);
+        self.bytes() + self.usage.len() * MAX_NAME_BYTES + projected
+    }
+
+    /// Of its events' payloads.
+    pub(crate) fn bytes(&self) -> usize {
         self.events.iter().map(|event| event.payload.len()).sum()
     }
 }

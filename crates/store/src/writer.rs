@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::connection::Connection;
 use crate::error::{Error, Failure, WriteError, is_constraint};
-use crate::write::{Claimed, Committed, Write};
-use crate::{Database, events, keys, records, usage, workflows};
+use crate::write::{Applied, Committed, Write};
+use crate::{Database, events, keys, projection, records, usage, workflows};
 
 /// The most writes in one transaction.
 pub const MAX_BATCH_WRITES: usize = 256;
@@ -42,7 +42,7 @@ pub enum Transaction {
 
 type Watcher = Box<dyn FnMut(Transaction) + Send>;
 
-type Outcome = Result<Claimed, WriteError>;
+type Outcome = Result<Applied, WriteError>;
 
 /// Why a transaction was rolled back.
 enum Fault {
@@ -71,8 +71,7 @@ impl Writer {
         Self { watcher: Some(Box::new(watcher)), ..self }
     }
 
-    #[cfg(test)]
-    pub(crate) fn connection(&mut self) -> &mut Connection {
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
@@ -188,23 +187,31 @@ fn apply(connection: &mut Connection, write: &Write) -> QueryResult<Outcome> {
         return Ok(Err(error));
     }
     match write {
-        Write::Create { new, .. } => workflows::create(connection, new),
-        Write::Claim { workflow, at, .. } => workflows::claim(connection, workflow, *at),
+        Write::Create { new, .. } => Ok(workflows::create(connection, new)?.map(Applied::from)),
+        Write::Claim { workflow, at, .. } => {
+            Ok(workflows::claim(connection, workflow, *at)?.map(Applied::from))
+        }
         Write::Append { append, .. } => {
             let outcome = workflows::advance(connection, append)?;
             if outcome.is_ok() {
                 events::insert(connection, append)?;
                 usage::insert(connection, &append.usage)?;
+                if let Some(rows) = &append.projection {
+                    projection::insert(connection, &append.workflow, rows)?;
+                }
             }
-            Ok(outcome)
+            Ok(outcome.map(Applied::from))
         }
         Write::Usage { rows, .. } => {
             usage::insert(connection, rows)?;
-            Ok(Ok(Claimed::default()))
+            Ok(Ok(Applied::default()))
         }
-        Write::Record { records, .. } => records::write(connection, records),
-        Write::Keys { change, .. } => keys::change(connection, change),
-        Write::Flush { .. } => Ok(Ok(Claimed::default())),
+        Write::Record { records, .. } => Ok(records::write(connection, records)?.map(Applied::from)),
+        Write::Keys { change, .. } => Ok(keys::change(connection, change)?.map(Applied::from)),
+        Write::Upkeep { upkeep, .. } => {
+            Ok(Ok(Applied { rows: upkeep.apply(connection)?, ..Applied::default() }))
+        }
+        Write::Flush { .. } => Ok(Ok(Applied::default())),
     }
 }
 
@@ -221,8 +228,8 @@ fn settle(batch: Vec<Write>, outcomes: Vec<Outcome>, on_commit: &mut impl FnMut(
 
 fn growth(write: &Write, outcome: &Outcome) -> Option<Committed> {
     match (write, outcome) {
-        (Write::Append { append, .. }, Ok(standing)) => {
-            Some(Committed { workflow: append.workflow.clone(), seq: standing.last_seq })
+        (Write::Append { append, .. }, Ok(applied)) => {
+            Some(Committed { workflow: append.workflow.clone(), seq: applied.standing.last_seq })
         }
         _ => None,
     }

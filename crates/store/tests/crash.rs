@@ -92,6 +92,7 @@ fn next_append(workflow: &WorkflowId, fence: units::Fence, after: Seq) -> Append
         after,
         events: (0..events).map(new_event).collect(),
         usage: vec![usage],
+        projection: None,
         status: None,
         outcome: None,
     }

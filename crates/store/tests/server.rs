@@ -205,6 +205,7 @@ fn append(id: &WorkflowId, fence: Fence, after: Seq) -> Append {
         after,
         events: vec![event],
         usage: Vec::new(),
+        projection: None,
         status: None,
         outcome: None,
     }

@@ -28,7 +28,7 @@ pub fn apply(mut state: State, event: &Event) -> State {
                 requester: requester.clone(),
             });
         }
-        Event::CallAnswered { key, answer, deployment, cost } => {
+        Event::CallAnswered { key, answer, deployment, cost, asked: _ } => {
             let memo = || Memo { answer: answer.clone(), deployment: deployment.clone(), cost: *cost };
             state.memos.entry(key.clone()).or_insert_with(|| Arc::new(memo()));
         }

@@ -3,6 +3,7 @@
 use access::Requester;
 use units::{DeploymentId, Nanodollars, TaskId};
 
+use crate::asked::Asked;
 use crate::event::Rejection;
 use crate::settings::Settings;
 use crate::step::{CallKey, Step};
@@ -33,6 +34,8 @@ pub enum Command {
         deployment: DeploymentId,
         /// What it cost; `None` where no price is known.
         cost: Option<Nanodollars>,
+        /// How it was asked.
+        asked: Option<Asked>,
     },
     /// The planner has ended with this text.
     PlanAnswered {

@@ -7,7 +7,9 @@ mod reviewing;
 
 use crate::apply::apply;
 use crate::bounds;
-use crate::bounds::{MAX_ANSWER_BYTES, MAX_CHECK_BYTES, MAX_GOAL_BYTES, MAX_ROOT_BYTES, MAX_TURNS};
+use crate::bounds::{
+    MAX_ANSWER_BYTES, MAX_CHECK_BYTES, MAX_GOAL_BYTES, MAX_NAME_BYTES, MAX_ROOT_BYTES, MAX_TURNS,
+};
 use crate::command::Command;
 use crate::conclusion::{conclusion, needs_attention};
 use crate::event::Event;
@@ -57,9 +59,13 @@ fn start(command: Command) -> Result<Event, Refused> {
 fn follow(state: &State, settings: Settings, command: Command) -> Result<Vec<Event>, Refused> {
     match command {
         Command::Start { .. } => Err(duplicate("the start")),
-        Command::RecordAnswer { key, answer, deployment, cost } => {
+        Command::RecordAnswer { key, answer, deployment, cost, asked } => {
             check_answer(state, &key, &answer)?;
-            Ok(vec![Event::CallAnswered { key, answer, deployment, cost }])
+            if let Some(asked) = &asked {
+                within("template's name", &asked.template, MAX_NAME_BYTES)?;
+                within("template's version", &asked.version, MAX_NAME_BYTES)?;
+            }
+            Ok(vec![Event::CallAnswered { key, answer, deployment, cost, asked }])
         }
         Command::PlanAnswered { attempt, text } => planning::answered(state, settings, attempt, &text),
         Command::EditRejected { task, attempt, reason } => {

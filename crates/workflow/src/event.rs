@@ -8,6 +8,7 @@ use review::Review;
 use serde::{Deserialize, Serialize};
 use units::{DeploymentId, Nanodollars, TaskId};
 
+use crate::asked::Asked;
 use crate::bounds;
 use crate::settings::Settings;
 use crate::step::{CallKey, Step};
@@ -41,6 +42,9 @@ pub enum Event {
         deployment: DeploymentId,
         /// What it cost; `None` where no price is known.
         cost: Option<Nanodollars>,
+        /// How it was asked; histories from before this was noted have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Asked>,
     },
     /// The plan stands.
     Planned {

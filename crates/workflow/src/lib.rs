@@ -6,12 +6,15 @@
 
 mod action;
 mod apply;
+mod asked;
 mod bounds;
 mod codec;
 mod command;
 mod conclusion;
+mod crew;
 mod decide;
 mod event;
+mod progress;
 mod refused;
 mod revision;
 mod settings;
@@ -21,14 +24,17 @@ mod step;
 
 pub use action::{Action, pending};
 pub use apply::apply;
+pub use asked::Asked;
 pub use bounds::{
     MAX_ANSWER_BYTES, MAX_CHECK_BYTES, MAX_EVENT_BYTES, MAX_GOAL_BYTES, MAX_LIMIT, MAX_OUTPUT_BYTES,
     MAX_REASON_BYTES, MAX_TURNS, REVIEW_ATTEMPTS,
 };
 pub use codec::{Error, VERSION};
 pub use command::Command;
+pub use crew::{Crew, Member, Yield};
 pub use decide::decide;
 pub use event::{Event, Outcome, Rejection};
+pub use progress::{Progress, Stage};
 pub use refused::Refused;
 pub use settings::{Mode, Settings};
 pub use spent::Spent;

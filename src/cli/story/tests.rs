@@ -163,6 +163,7 @@ fn an_answer_alone_tells_nothing() {
         answer,
         deployment: "demo/large".parse().unwrap(),
         cost: None,
+        asked: None,
     };
     assert!(Story::default().event(&event).is_empty());
 }

@@ -70,6 +70,7 @@ fn every() -> Vec<Refusal> {
         Refusal::IsRoot,
         Refusal::WorkspaceRefused(text()),
         Refusal::Conflict(text()),
+        Refusal::DiskLow(actors::disk::Low { free: 1, needed: 2 }),
         Refusal::NoProvider(NoCandidate { role: text(), passed_by: Vec::new() }),
         Refusal::Busy(text()),
         Refusal::NoRoomForRecords,
@@ -106,11 +107,12 @@ fn number(refusal: &Refusal) -> usize {
         Refusal::IsRoot => 23,
         Refusal::WorkspaceRefused(_) => 24,
         Refusal::Conflict(_) => 25,
-        Refusal::NoProvider(_) => 26,
-        Refusal::Busy(_) => 27,
-        Refusal::NoRoomForRecords => 28,
-        Refusal::Stopping => 29,
-        Refusal::Internal(_) => 30,
+        Refusal::DiskLow(_) => 26,
+        Refusal::NoProvider(_) => 27,
+        Refusal::Busy(_) => 28,
+        Refusal::NoRoomForRecords => 29,
+        Refusal::Stopping => 30,
+        Refusal::Internal(_) => 31,
     }
 }
 

@@ -174,7 +174,7 @@ pub(super) fn hold(session: &mut Session, url: &PostgresUrl) -> Result<(), Error
     connection.batch_execute("SET lock_timeout = '30s'").map_err(|error| unreachable(url, error))
 }
 
-fn connect(url: &PostgresUrl) -> Result<Session, Error> {
+pub(crate) fn connect(url: &PostgresUrl) -> Result<Session, Error> {
     let engine = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("store-postgres")

@@ -77,6 +77,13 @@ pub(crate) fn fold_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
     Ok(folded.busy != 0)
 }
 
+/// Opens a file that nobody else uses, as it is: of any version, and without a log.
+pub(crate) fn open_copy(path: &Path) -> Result<SqliteConnection, Error> {
+    let mut connection = connect(path, "rw")?;
+    connection.batch_execute(READER_PRAGMAS).map_err(|failure| open_failure(path, failure))?;
+    Ok(connection)
+}
+
 /// Opens a database that a writer has opened before.
 pub(crate) fn open_for_reading(path: &Path) -> Result<SqliteConnection, Error> {
     fs::metadata(path).map_err(|source| Error::File { path: path.to_owned(), source })?;

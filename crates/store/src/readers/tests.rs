@@ -217,7 +217,7 @@ fn totals_add_up_by_model_and_stay_at_the_end_of_the_scale() {
 fn a_damaged_row_is_an_error_and_no_panic() {
     let place = Place::new();
     place.start().stop().unwrap();
-    let damage = "INSERT INTO workflows VALUES ('../../etc', '', '', '', -1, 1, 0, 0, NULL)";
+    let damage = "INSERT INTO workflows VALUES ('../../etc', '', '', '', -1, 1, 0, 0, NULL, 0, 0)";
     execute(&mut place.connection(), damage).unwrap();
     let readers = place.readers();
     assert!(matches!(readers.workflows(10, None), Err(Error::Damaged { table: "workflows", .. })));

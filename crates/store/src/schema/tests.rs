@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::fixture::Place;
 
 mod parity;
+mod released;
 
 #[derive(QueryableByName)]
 struct ColumnInfo {
@@ -85,7 +86,8 @@ fn the_schema_is_what_the_migrations_make() {
     let place = Place::file();
     let mut connection = sqlite(&place);
     let tables = [
-        columns!(workflows: id goal root status fence last_seq created_at updated_at outcome),
+        columns!(workflows: id goal root status fence last_seq created_at updated_at outcome
+            projected_seq bytes),
         columns!(workflow_events: workflow_id seq event_id kind payload fence at),
         columns!(model_usage: id at call_key workflow_id role provider model input cached_input cache_written output
             reasoning cost_nanodollars outcome duration_ms),
@@ -94,6 +96,13 @@ fn the_schema_is_what_the_migrations_make() {
         columns!(requests: id at node request_id principal door method route status duration_ms bytes_in bytes_out),
         columns!(api_keys: id name digest scopes models roots tags created_at expires_at revoked_at last_used_at
             rotated_from),
+        columns!(agents: workflow_id step role attempt template version provider model calls failures started_at
+            ended_at outcome),
+        columns!(tasks: workflow_id task_id place title in_group status attempt depends_on reads writes),
+        columns!(prompts: name version number description system_text user_text first_at),
+        columns!(model_metrics: hour provider model run calls answered interrupted cancelled failed_caller
+            failed_policy failed_provider failed_own input cached_input cache_written output reasoning
+            cost_nanodollars unpriced latency first_output),
     ];
     for (table, columns) in &tables {
         assert_eq!(in_database(&mut connection, table), *columns, "{table}");

@@ -7,7 +7,7 @@ use units::{Fence, Seq, TokenCount, UnixMillis, WorkflowId};
 use super::*;
 use crate::connection::each;
 use crate::fixture::{CommitCount, Place, Running, append, execute, new_workflow, usage};
-use crate::{Append, MAX_APPEND_EVENTS, MAX_PAYLOAD_BYTES, MAX_USAGE_ROWS};
+use crate::{Append, Claimed, MAX_APPEND_EVENTS, MAX_PAYLOAD_BYTES, MAX_USAGE_ROWS};
 
 mod interleaving;
 

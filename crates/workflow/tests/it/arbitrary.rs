@@ -141,6 +141,7 @@ fn working_event() -> impl Strategy<Value = Event> {
             answer,
             deployment: deployment("p/m"),
             cost,
+            asked: None,
         }),
         (any_number(), any_plan()).prop_map(|(attempt, plan)| Event::Planned { attempt, plan }),
         (any_number(), any::<String>()).prop_map(|(attempt, reason)| Event::PlanRejected { attempt, reason }),

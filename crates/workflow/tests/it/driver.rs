@@ -235,7 +235,7 @@ impl Driver {
         let key = CallKey::new(step, 1);
         if self.state.answer(&key).is_none() {
             let (answer, deployment) = (answer("text"), deployment("p/m"));
-            self.tell(Command::RecordAnswer { key, answer, deployment, cost: None }).unwrap();
+            self.tell(Command::RecordAnswer { key, answer, deployment, cost: None, asked: None }).unwrap();
         }
     }
 

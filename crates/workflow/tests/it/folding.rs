@@ -11,6 +11,7 @@ fn answered(text: &str) -> Event {
         answer: answer(text),
         deployment: deployment("p/m"),
         cost: None,
+        asked: None,
     }
 }
 

@@ -21,7 +21,10 @@ fn eventful() -> Run {
     run.ok(plan_answered(1, &too_long), &["plan_rejected"]);
     let (answer, deployment) = (answer("the plan"), deployment("p/meta/m-4"));
     let cost = Some(Nanodollars(1_500));
-    run.ok(Command::RecordAnswer { key: CallKey::plan(2, 1), answer, deployment, cost }, &["call_answered"]);
+    run.ok(
+        Command::RecordAnswer { key: CallKey::plan(2, 1), answer, deployment, cost, asked: None },
+        &["call_answered"],
+    );
     run.ok(failed("plan/2"), &["step_failed"]);
     run.ok(plan_answered(2, &json(&small_plan())), &["planned"]);
     run.ok(rejected("a", 1), &["edit_rejected"]);

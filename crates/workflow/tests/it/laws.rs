@@ -19,7 +19,7 @@ fn odds() -> impl Strategy<Value = Odds> {
 }
 
 /// The most events that a run of these limits can have.
-fn most_events(plan: &Plan, settings: Settings) -> usize {
+pub(crate) fn most_events(plan: &Plan, settings: Settings) -> usize {
     let torn = MAX_TORN as usize;
     let rounds = settings.review_rounds as usize + torn;
     let attempts = |limit: u32| limit as usize + torn;

@@ -8,6 +8,7 @@
 
 mod abort;
 mod arbitrary;
+mod crew;
 mod driver;
 mod editing;
 mod folding;

@@ -21,7 +21,7 @@ fn start(goal: &str, root: &str, settings: Settings) -> Command {
 
 fn record(key: CallKey, text: &str) -> Command {
     let cost = Some(Nanodollars(1_000));
-    Command::RecordAnswer { key, answer: answer(text), deployment: deployment("p/m"), cost }
+    Command::RecordAnswer { key, answer: answer(text), deployment: deployment("p/m"), cost, asked: None }
 }
 
 #[test]
@@ -151,6 +151,7 @@ fn an_answer_is_remembered_once_and_counted() {
         answer: answer("more"),
         deployment: deployment("q/m"),
         cost: None,
+        asked: None,
     };
     run.ok(unpriced, &["call_answered"]);
     let spent = run.state.spent();

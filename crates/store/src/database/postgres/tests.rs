@@ -157,7 +157,7 @@ fn a_cut_connection_is_told_to_all_who_wait_and_loses_nothing_acknowledged() {
     running.stop().unwrap();
 
     let mut writer = Writer::open(&place.database).unwrap();
-    let session = session(writer.connection());
+    let session = session(writer.connection_mut());
     cut(&place, session);
     let (inbox, waiting) = mpsc::channel(2);
     let answers: Vec<_> = [append(&id, Fence(1), Seq(1), &[2]), append(&id, Fence(1), Seq(2), &[3])]
@@ -194,7 +194,7 @@ fn a_writer_that_is_cut_in_the_middle_of_its_work_ends_and_what_it_acknowledged_
     let mut acknowledged = Seq(0);
     for _ in 0..CUTS {
         let mut writer = Writer::open(&place.database).unwrap();
-        let session = session(writer.connection());
+        let session = session(writer.connection_mut());
         let running = Running::start(writer);
         let last = std::thread::scope(|scope| {
             let appending = scope.spawn(|| {

@@ -1,0 +1,88 @@
+//! What goes when it has had its time, and what stays.
+
+use units::{Seq, TokenCount};
+
+use super::*;
+use crate::fixture::{Place, Running, append, usage};
+use crate::{Append, Upkeep, UsageRow, Write};
+
+fn purge(running: &Running, purge: Purge) -> u64 {
+    running.ask(|reply| Write::Upkeep { upkeep: Upkeep::Purge(purge), reply }).unwrap()
+}
+
+/// A workflow that was last written to at `at`; finished or not.
+fn workflow(running: &Running, number: u64, at: i64, outcome: Option<&str>) -> WorkflowId {
+    let (id, claimed) = running.owned(number);
+    let mut last = append(&id, claimed.fence, Seq(0), &[1, 2]);
+    last.events[1].at = UnixMillis(at);
+    running
+        .append(Append {
+            outcome: outcome.map(str::to_owned),
+            usage: vec![usage(id.as_str(), Some(&id))],
+            ..last
+        })
+        .unwrap();
+    id
+}
+
+#[test]
+fn a_finished_workflow_goes_as_a_whole_and_its_costs_stay() {
+    let place = Place::new();
+    let running = place.start();
+    let (done, alive) = (workflow(&running, 1, 100, Some("done")), workflow(&running, 2, 100, None));
+    let readers = place.readers();
+    let expired = readers.expired(Some(UnixMillis(101)), None).unwrap();
+    assert_eq!(expired.iter().map(|one| &one.workflow).collect::<Vec<_>>(), [&done]);
+    assert_eq!(expired[0].bytes, 2 * "{\"id\":1}".len() as u64);
+    assert!(readers.expired(Some(UnixMillis(100)), None).unwrap().is_empty());
+
+    assert_eq!(purge(&running, Purge::Workflow(alive.clone())), 0, "one that lives is left alone");
+    assert_eq!(purge(&running, Purge::Workflow(done.clone())), 3);
+    assert_eq!(purge(&running, Purge::Workflow(done.clone())), 0);
+    assert_eq!(readers.workflow(&done).unwrap(), None);
+    assert!(readers.events_after(&done, Seq(0), 9).unwrap().is_empty());
+    assert_eq!(readers.events_after(&alive, Seq(0), 9).unwrap().len(), 2);
+    assert_eq!(readers.usage_of(&alive).unwrap().len(), 1);
+    let mut connection = place.connection();
+    assert_eq!(columns::rows(&mut connection, "model_usage").unwrap(), 2);
+}
+
+#[test]
+fn the_oldest_go_until_the_rest_is_light_enough() {
+    let place = Place::new();
+    let running = place.start();
+    let ids: Vec<_> =
+        (1..=4).map(|number| workflow(&running, number, 10 * number as i64, Some("done"))).collect();
+    let each = 2 * "{\"id\":1}".len() as u64;
+    let expired = place.readers().expired(None, Some(2 * each)).unwrap();
+    assert_eq!(expired.into_iter().map(|one| one.workflow).collect::<Vec<_>>(), ids[..2]);
+    assert!(place.readers().expired(None, Some(4 * each)).unwrap().is_empty());
+}
+
+#[test]
+fn rows_go_by_age_and_by_weight_some_at_a_time() {
+    let place = Place::new();
+    let running = place.start();
+    let row = |at: i64| UsageRow {
+        at: UnixMillis(at),
+        usage: chat::Usage { input: TokenCount(1), ..chat::Usage::default() },
+        ..usage(&format!("call {at}"), None)
+    };
+    let rows = (1..=100).map(row).collect();
+    running.ask(|reply| Write::Usage { rows, reply: Some(reply) }).unwrap();
+    let (readers, table) = (place.readers(), Table::named("model_usage").unwrap());
+    let aging = readers.aging(table, Some(UnixMillis(21)), None).unwrap();
+    assert_eq!(aging, Aging { before: UnixMillis(21), rows: 20 });
+    let batch = |before, most| Purge::Rows { table, before, most };
+    let gone: Vec<u64> = (0..4).map(|_| purge(&running, batch(aging.before, 8))).collect();
+    assert_eq!(gone, [8, 8, 4, 0]);
+
+    let none_too_many = readers.aging(table, None, Some(u64::MAX)).unwrap();
+    assert_eq!(none_too_many.rows, 0);
+    let half = readers.aging(table, None, Some(80 * 115 / 2)).unwrap();
+    assert!((30..=50).contains(&half.rows), "{half:?}");
+    assert_eq!(readers.aging(table, None, Some(0)).unwrap().rows, 80);
+    let far = batch(UnixMillis(i64::MAX), MAX_BATCH + 1);
+    let refused = running.ask(|reply| Write::Upkeep { upkeep: Upkeep::Purge(far), reply });
+    assert!(matches!(refused, Err(WriteError::TooLarge { .. })));
+}
