@@ -212,7 +212,10 @@ mod tests {
     fn an_hour_has_its_own_row_and_a_clock_set_back_begins_none_anew() {
         let tally = Tally { run: 1, hours: Mutex::default() };
         tally.count(&outcome(End::Answered, None), UnixMillis(10));
-        tally.count(&outcome(End::Failed(FailureClass::Limited), Some(Fault::Policy)), UnixMillis(HOUR_MS + 1));
+        tally.count(
+            &outcome(End::Failed(FailureClass::Limited), Some(Fault::Policy)),
+            UnixMillis(HOUR_MS + 1),
+        );
         tally.count(&outcome(End::Cancelled, None), UnixMillis(10));
         let hours = tally.hours();
         let counted: Vec<_> = hours.iter().map(|((hour, _), counted)| (*hour, counted.calls)).collect();
