@@ -6,7 +6,7 @@ use supervision::{ChildSpec, Down, Follows, Node, State};
 use super::shelf::{Shelf, shown};
 
 /// Everybody whom [`kind`] knows.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 20] = [
     "root",
     "feed",
     "metrics",
@@ -22,6 +22,10 @@ const KINDS: [&str; 16] = [
     "instance",
     "agent",
     "resumption",
+    "keyring",
+    "statistics",
+    "disk",
+    "retention",
     "other",
 ];
 

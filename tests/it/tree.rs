@@ -41,6 +41,7 @@ enum Kind {
     Workflows,
     Workflow,
     Resumption,
+    Keyring,
     Statistics,
     Disk,
     Retention,
@@ -62,7 +63,7 @@ enum Rule {
 }
 
 /// The rule of each kind, and how many open calls are asked again.
-const RULES: [(Kind, Rule, usize); 18] = [
+const RULES: [(Kind, Rule, usize); 19] = [
     (Kind::Agent, Rule::IsBegunAgain, 1),
     // Its agents live beside it and go on.
     (Kind::Instance, Rule::LivesAgain, 0),
@@ -79,6 +80,7 @@ const RULES: [(Kind, Rule, usize); 18] = [
     (Kind::Workflows, Rule::LivesAgainWithAllBeneath, HELD),
     (Kind::Resumption, Rule::LivesAgain, 0),
     (Kind::Feed, Rule::LivesAgain, 0),
+    (Kind::Keyring, Rule::LivesAgain, 0),
     (Kind::Statistics, Rule::LivesAgain, 0),
     (Kind::Disk, Rule::LivesAgain, 0),
     (Kind::Retention, Rule::LivesAgain, 0),
@@ -102,6 +104,7 @@ impl Kind {
             ["root", "catalogue"] => Self::Catalogue,
             ["root", "workflows"] => Self::Workflows,
             ["root", "resumption"] => Self::Resumption,
+            ["root", "keyring"] => Self::Keyring,
             ["root", "statistics"] => Self::Statistics,
             ["root", "disk"] => Self::Disk,
             ["root", "retention"] => Self::Retention,
@@ -127,6 +130,7 @@ impl Kind {
             | Self::Router
             | Self::Catalogue
             | Self::Resumption
+            | Self::Keyring
             | Self::Statistics
             | Self::Disk
             | Self::Retention
