@@ -6,7 +6,7 @@ use supervision::{ChildSpec, Down, Follows, Node, State};
 use super::shelf::{Shelf, shown};
 
 /// Everybody whom [`kind`] knows.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 22] = [
     "root",
     "feed",
     "metrics",
@@ -25,6 +25,9 @@ const KINDS: [&str; 19] = [
     "instance",
     "agent",
     "resumption",
+    "statistics",
+    "disk",
+    "retention",
     "other",
 ];
 

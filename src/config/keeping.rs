@@ -20,6 +20,8 @@ pub struct Retention {
     pub model_usage: Kept,
     /// How models did, hour by hour.
     pub model_metrics: Kept,
+    /// Who asked what of this server.
+    pub requests: Kept,
 }
 
 /// How long one kind of rows is kept; null is for ever.
@@ -47,6 +49,7 @@ impl Default for Retention {
             workflows: kept(Bounded::new(180), Bounded::new(10_240)),
             model_usage: kept(Bounded::new(730), Bounded::new(2_048)),
             model_metrics: kept(Bounded::new(730), Bounded::new(512)),
+            requests: kept(Bounded::new(30), Bounded::new(1_024)),
         }
     }
 }
@@ -71,6 +74,7 @@ impl Retention {
             ("workflows", self.workflows.limits()),
             ("model_usage", self.model_usage.limits()),
             ("model_metrics", self.model_metrics.limits()),
+            ("requests", self.requests.limits()),
         ]
     }
 }

@@ -43,6 +43,7 @@ enum Kind {
     Workflows,
     Workflow,
     Resumption,
+    Keyring,
     Statistics,
     Disk,
     Retention,
@@ -108,6 +109,7 @@ impl Kind {
             ["root", "catalogue"] => Self::Catalogue,
             ["root", "workflows"] => Self::Workflows,
             ["root", "resumption"] => Self::Resumption,
+            ["root", "keyring"] => Self::Keyring,
             ["root", "statistics"] => Self::Statistics,
             ["root", "disk"] => Self::Disk,
             ["root", "retention"] => Self::Retention,
@@ -135,6 +137,7 @@ impl Kind {
             | Self::Router
             | Self::Catalogue
             | Self::Resumption
+            | Self::Keyring
             | Self::Statistics
             | Self::Disk
             | Self::Retention
