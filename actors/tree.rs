@@ -210,26 +210,16 @@ pub struct Doors {
 pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let clock = blueprint.clock.clone();
     let table = blueprint.table()?;
-    let database = blueprint.database.clone();
-    // Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
-    let (readers, known_keys) = blocking(move || {
-        drop(store::Writer::open(&database)?);
-        let readers = store::Readers::open(&database, READERS)?;
-        let keys = readers.keys()?;
-        Ok::<_, store::Error>((readers, keys))
-    })
-    .await?;
+    let (readers, known_keys) = first_look(&blueprint.database).await?;
 
     let (feed, feed_mailbox, pulses) = Feed::child(&clock);
     let families = Families::new();
     let (metrics, scraped) = Metrics::child(&families, &clock);
-    let database = blueprint.database.clone();
-    let (writer, pen, turn) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
+    let database = blueprint.database;
+    let (writer, pen, turn) = Writer::child(database.clone(), feed_mailbox, &families.storage(), &clock);
     let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
     let recorder = Recorder::open(&blueprint.records, &database, &readers, pen.clone(), &clock).await?;
-    let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
-    let probes = Probes { deadline, ..Probes::default() };
-    let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
+    let soil = Soil { families: families.clone(), probes: probes(&blueprint.patience), clock: clock.clone() };
     let (branches, branch, deployments) = Branches::plant(&blueprint.providers, soil);
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
@@ -240,12 +230,11 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (resumption, returned) = Resumption::child(&resumed, &clock);
     let workflows = workflows.cell(returned);
 
-    let (directory, clock_of_reports) = (branches.directory(), clock.clone());
     let reports = Reports {
-        directory,
+        directory: branches.directory(),
         recorder: recorder.clone(),
         families: families.clone(),
-        clock: clock_of_reports,
+        clock: clock.clone(),
     };
     let gateway = Gateway {
         routes: routes.shared(),
@@ -271,21 +260,9 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     });
 
     let clerk = recorder.child(blueprint.records.window);
-    let mut cast =
-        vec![feed, metrics, writer, clerk, keyring, branch, router, catalogue, workflows, resumption];
-    let (stands, standing) = watch::channel(None);
-    let announcer = match blueprint.manager {
-        None => Announcer::to_nobody(),
-        Some(manager) => {
-            let (herald, announcer) = Herald::child(manager, standing, &clock);
-            cast.push(herald);
-            announcer
-        }
-    };
-    let cast = cast.into_iter().map(|child| families.restarts().watch(child)).collect();
-    let tree = Tree::start(family("root", cast), clock.clone(), Pool::new(blueprint.threads)).await;
-    let tree = tree.map_err(Error::Tree)?;
-    stands.send_replace(Some(tree.roll_call()));
+    let cast = vec![feed, metrics, writer, clerk, keyring, branch, router, catalogue, workflows, resumption];
+    let pool = Pool::new(blueprint.threads);
+    let (tree, announcer) = plant(cast, blueprint.manager, pool, &families, &clock).await?;
     let workflows = Workflows {
         supervisor,
         registry: tree.registry().clone(),
@@ -296,7 +273,6 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     };
     // Set here alone.
     let _ = resumed.set(workflows.clone());
-    let (view, registry) = (tree.viewer(), tree.registry().clone());
     let doors = Doors {
         scale: Scale::new(readers.clone(), clock),
         stuck: tree.stuck(),
@@ -306,15 +282,53 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         pulses,
         routes,
         workbench,
-        registry,
+        registry: tree.registry().clone(),
         recorder,
-        view,
+        view: tree.viewer(),
         announcer,
         keys,
         metrics: scraped,
     };
-    let configured = families.configured();
-    Ok(House { tree, doors, branches, switch, manners, configured, pen, turn })
+    Ok(House { tree, doors, branches, switch, manners, configured: families.configured(), pen, turn })
+}
+
+/// Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
+async fn first_look(database: &store::Database) -> Result<(store::Readers, Vec<access::Record>), Error> {
+    let database = database.clone();
+    let opened = blocking(move || -> Result<_, store::Error> {
+        drop(store::Writer::open(&database)?);
+        let readers = store::Readers::open(&database, READERS)?;
+        let keys = readers.keys()?;
+        Ok((readers, keys))
+    });
+    Ok(opened.await?)
+}
+
+fn probes(patience: &Patience) -> Probes {
+    Probes { deadline: patience.first_byte.saturating_add(PROBE_MARGIN), ..Probes::default() }
+}
+
+/// Starts the cast, each counted when he is started again, and a herald last where there is a service manager.
+async fn plant(
+    mut cast: Vec<ChildSpec>,
+    manager: Option<Manager>,
+    pool: Pool,
+    families: &Families,
+    clock: &Clock,
+) -> Result<(Tree, Announcer), Error> {
+    let (stands, standing) = watch::channel(None);
+    let announcer = match manager {
+        None => Announcer::to_nobody(),
+        Some(manager) => {
+            let (herald, announcer) = Herald::child(manager, standing, clock);
+            cast.push(herald);
+            announcer
+        }
+    };
+    let cast = cast.into_iter().map(|child| families.restarts().watch(child)).collect();
+    let tree = Tree::start(family("root", cast), clock.clone(), pool).await.map_err(Error::Tree)?;
+    stands.send_replace(Some(tree.roll_call()));
+    Ok((tree, announcer))
 }
 
 impl House {

@@ -33,6 +33,7 @@ enum Kind {
     Metrics,
     Writer,
     Recorder,
+    Keyring,
     Providers,
     Provider,
     Account,
@@ -60,7 +61,7 @@ enum Rule {
 }
 
 /// The rule of each kind, and how many open calls are asked again.
-const RULES: [(Kind, Rule, usize); 16] = [
+const RULES: [(Kind, Rule, usize); 17] = [
     (Kind::Agent, Rule::IsBegunAgain, 1),
     // Its agents live beside it and go on.
     (Kind::Instance, Rule::LivesAgain, 0),
@@ -75,6 +76,7 @@ const RULES: [(Kind, Rule, usize); 16] = [
     (Kind::Metrics, Rule::LivesAgain, 0),
     (Kind::Writer, Rule::LivesAgain, 0),
     (Kind::Recorder, Rule::LivesAgain, 0),
+    (Kind::Keyring, Rule::LivesAgain, 0),
     (Kind::Workflows, Rule::LivesAgainWithAllBeneath, HELD),
     (Kind::Resumption, Rule::LivesAgain, 0),
     (Kind::Feed, Rule::LivesAgain, 0),
@@ -91,6 +93,7 @@ impl Kind {
             ["root", "metrics"] => Self::Metrics,
             ["root", "writer"] => Self::Writer,
             ["root", "recorder"] => Self::Recorder,
+            ["root", "keyring"] => Self::Keyring,
             ["root", "providers"] => Self::Providers,
             ["root", "providers", _] => Self::Provider,
             ["root", "providers", _, "account"] => Self::Account,
@@ -117,6 +120,7 @@ impl Kind {
             | Self::Metrics
             | Self::Writer
             | Self::Recorder
+            | Self::Keyring
             | Self::Account
             | Self::Deployment
             | Self::Router
