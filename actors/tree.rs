@@ -243,9 +243,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (writer, pen, turn) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
     let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
     let recorder = Recorder::open(&blueprint.records, &database, &readers, pen.clone(), &clock).await?;
-    let deadline = blueprint.patience.first_byte.saturating_add(PROBE_MARGIN);
-    let probes = Probes { deadline, ..Probes::default() };
-    let soil = Soil { families: families.clone(), probes, clock: clock.clone() };
+    let soil = Soil { families: families.clone(), probes: probes(&blueprint.patience), clock: clock.clone() };
     let (branches, branch, deployments) = Branches::plant(&blueprint.providers, soil);
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
@@ -293,13 +291,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let mut cast =
         vec![feed, metrics, writer, clerk, keyring, branch, router, catalogue, workflows, resumption];
     cast.extend(keeping.cast);
-    let (stands, standing) = watch::channel(None);
-    let (herald, announcer) = Herald::child(blueprint.manager, standing, &clock);
-    cast.extend(herald);
-    let cast = cast.into_iter().map(|child| families.restarts().watch(child)).collect();
-    let tree = Tree::start(family("root", cast), clock.clone(), Pool::new(blueprint.threads)).await;
-    let tree = tree.map_err(Error::Tree)?;
-    stands.send_replace(Some(tree.roll_call()));
+    let pool = Pool::new(blueprint.threads);
+    let (tree, announcer) = plant(cast, blueprint.manager, pool, &families, &clock).await?;
     let workflows = Workflows {
         supervisor,
         registry: tree.registry().clone(),
@@ -343,6 +336,27 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         turn,
         statistics: keeping.statistics,
     })
+}
+
+fn probes(patience: &Patience) -> Probes {
+    Probes { deadline: patience.first_byte.saturating_add(PROBE_MARGIN), ..Probes::default() }
+}
+
+/// Starts the cast, each counted when he is started again, and a herald last where there is a service manager.
+async fn plant(
+    mut cast: Vec<ChildSpec>,
+    manager: Option<NotifySocket>,
+    pool: Pool,
+    families: &Families,
+    clock: &Clock,
+) -> Result<(Tree, Announcer), Error> {
+    let (stands, standing) = watch::channel(None);
+    let (herald, announcer) = Herald::child(manager, standing, clock);
+    cast.extend(herald);
+    let cast = cast.into_iter().map(|child| families.restarts().watch(child)).collect();
+    let tree = Tree::start(family("root", cast), clock.clone(), pool).await.map_err(Error::Tree)?;
+    stands.send_replace(Some(tree.roll_call()));
+    Ok((tree, announcer))
 }
 
 /// Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
