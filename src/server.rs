@@ -56,6 +56,8 @@ pub struct Server {
 pub struct Addresses {
     /// Reads, over loopback.
     pub tcp: SocketAddr,
+    /// Whether TLS is spoken there.
+    pub is_secure: bool,
     /// Everything.
     pub socket: PathBuf,
 }
@@ -149,7 +151,7 @@ impl Server {
         let tcp = TcpListener::bind(listen).map_err(|source| Error::Listen { listen, source })?;
         let own = tcp.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let (unix, socket) = open_socket(loaded.state.socket())?;
-        let addresses = Addresses { tcp: own, socket: socket.0.clone() };
+        let addresses = Addresses { tcp: own, is_secure: certificates.is_some(), socket: socket.0.clone() };
 
         let house = tree::build(config::blueprint(&loaded, clock.clone(), launcher.clone()).await?).await?;
         let (stopping, stops) = watch::channel(false);
@@ -179,7 +181,7 @@ impl Server {
                 return Err(Error::Doors(error));
             }
         };
-        let Addresses { tcp, socket: path } = &addresses;
+        let Addresses { tcp, socket: path, .. } = &addresses;
         info!(%tcp, socket = %path.display(), resumed, "serves");
         Ok(Self {
             web: Mutex::new(web),

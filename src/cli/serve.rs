@@ -50,7 +50,8 @@ pub(crate) async fn serve(screen: &Screen, flags: &Flags) -> anyhow::Result<End>
 }
 
 /// Where a server can be reached, and by whom.
-pub(crate) fn listens(Addresses { tcp, socket }: &Addresses) -> Line {
+pub(crate) fn listens(Addresses { tcp, is_secure, socket }: &Addresses) -> Line {
+    let scheme = if *is_secure { "https" } else { "http" };
     Line::new(Mark::Done, "serving; Ctrl-C stops")
-        .with(vec![format!("to look: http://{tcp}"), format!("to write and run: {}", socket.display())])
+        .with(vec![format!("to look: {scheme}://{tcp}"), format!("to write and run: {}", socket.display())])
 }

@@ -50,6 +50,7 @@ pub(super) async fn start(new: Json<NewWorkflow>, desk: Data<Desk>) -> Result<im
         let message = "`workspace` is a path from the root of the file system: begin it with `/`";
         return Err(Refusal::Unprocessable(message.to_owned()));
     }
+    can_be_stored(&desk).await?;
     let settings = limits(&desk, &new);
     can_be_answered(&desk, settings.mode)?;
     let (workbench, root) = (desk.doors.workbench.clone(), new.workspace.clone());
@@ -109,6 +110,7 @@ pub(super) async fn abort(
     body: Json<Abort>,
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
+    can_be_stored(&desk).await?;
     let by = body.into_inner().by.unwrap_or_else(|| "somebody with access to the socket".to_owned());
     desk.doors.workflows.abort(&id, &by).await?;
     Ok(HttpResponse::Accepted().json(json!({})))
@@ -124,6 +126,12 @@ fn limits(desk: &Desk, new: &NewWorkflow) -> workflow::Settings {
         parallel_editors: new.parallel_editors.unwrap_or(usual.parallel_editors),
         step_failures: new.step_failures.unwrap_or(usual.step_failures),
     }
+}
+
+/// What has to be durable before it is answered is refused at once while the database is away, rather than tried.
+async fn can_be_stored(desk: &Desk) -> Result<(), Refusal> {
+    let away = || Refusal::Busy("the store cannot be reached now".to_owned());
+    if desk.probe.answers().await { Ok(()) } else { Err(away()) }
 }
 
 /// A run that nobody could answer would fail slowly; it is better refused.

@@ -141,7 +141,7 @@ impl House {
         clippy::disallowed_methods,
         reason = "which database a test runs on is no setting of the program"
     )]
-    fn store_url(&self) -> Option<String> {
+    pub(crate) fn store_url(&self) -> Option<String> {
         let server = std::env::var(TEST_SERVER).ok().filter(|url| !url.is_empty())?;
         let mut name = DefaultHasher::new();
         (self.folder.path(), std::process::id()).hash(&mut name);
@@ -156,6 +156,13 @@ impl House {
     /// Starts the server and waits until it answers.
     pub(crate) async fn serve(&mut self) -> Client {
         let command = self.command(&["serve"]);
+        self.start(command).await
+    }
+
+    /// As [`House::serve`], with these variables.
+    pub(crate) async fn serve_with(&mut self, variables: &[(&str, &str)]) -> Client {
+        let mut command = self.command(&["serve"]);
+        command.envs(variables.iter().copied());
         self.start(command).await
     }
 
