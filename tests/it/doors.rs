@@ -121,7 +121,8 @@ async fn connections_seen_from_elsewhere(address: &str) -> u64 {
 }
 
 fn asked(stream: &mut (impl Read + Write), address: &str, path: &str) -> String {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    // It may be turned away before it has said all.
+    let _ = write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8(answer).unwrap()
