@@ -221,7 +221,7 @@ async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
     let client = house.serve().await;
     let address = tcp_address(&house);
     let port = address.rsplit(':').next().unwrap().to_owned();
-    let mut old = tls(&port, &[first.clone()]);
+    let mut old = tls(&port, std::slice::from_ref(&first));
     assert!(livez(&mut old, &port).starts_with("HTTP/1.1 200"));
     assert!(house.log_text().contains(&format!("https://{address}")), "{}", house.log_text());
 
@@ -232,7 +232,7 @@ async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
         assert!(clock.now() < deadline, "{}", house.log_text());
         clock.sleep(LOOK_EVERY).await;
     }
-    assert!(livez(&mut tls(&port, &[first.clone()]), &port).starts_with("HTTP/1.1 200"));
+    assert!(livez(&mut tls(&port, std::slice::from_ref(&first)), &port).starts_with("HTTP/1.1 200"));
 
     let second = certify(&house);
     let both = [first.clone(), second.clone()];
