@@ -63,6 +63,8 @@ pub struct Server {
 pub struct Addresses {
     /// What a key opens; on loopback, reading without one.
     pub tcp: SocketAddr,
+    /// Whether TLS is spoken there.
+    pub is_secure: bool,
     /// Everything.
     pub socket: PathBuf,
 }
@@ -184,7 +186,7 @@ impl Server {
         let tcp = TcpListener::bind(listen).map_err(|source| Error::Listen { listen, source })?;
         let own = tcp.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let (unix, socket) = open_socket(loaded.state.socket())?;
-        let addresses = Addresses { tcp: own, socket: socket.0.clone() };
+        let addresses = Addresses { tcp: own, is_secure: certificates.is_some(), socket: socket.0.clone() };
 
         let blueprint = config::blueprint(&loaded, clock.clone(), launcher.clone()).await?;
         let house = tree::build(Blueprint { observed, ..blueprint }).await?;
@@ -223,7 +225,7 @@ impl Server {
                 return Err(Error::Doors(error));
             }
         };
-        let Addresses { tcp, socket: path } = &addresses;
+        let Addresses { tcp, socket: path, .. } = &addresses;
         info!(%tcp, socket = %path.display(), resumed, "serves");
         note(house.doors(), "server.start", "ok", Some(format!("version {}", env!("CARGO_PKG_VERSION"))));
         house.doors().announcer.tell(News::Ready { status: format!("serving on {tcp}") });

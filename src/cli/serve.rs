@@ -87,9 +87,10 @@ async fn stop(server: Server, interrupts: &mut Interrupts) -> Stopped {
 }
 
 /// Where a server can be reached, and by whom.
-pub(crate) fn listens(Addresses { tcp, socket }: &Addresses) -> Line {
+pub(crate) fn listens(Addresses { tcp, is_secure, socket }: &Addresses) -> Line {
+    let scheme = if *is_secure { "https" } else { "http" };
     Line::new(Mark::Done, "serving; Ctrl-C stops").with(vec![
-        format!("with a key, or to look: http://{tcp}"),
+        format!("with a key, or to look: {scheme}://{tcp}"),
         format!("everything: {}", socket.display()),
     ])
 }

@@ -63,7 +63,7 @@ pub(crate) enum Refusal {
     TooMany { what: &'static str },
     #[error("too many authentications from your address failed; try again in {} s", seconds(*wait))]
     TooManyFailures { wait: Duration },
-    #[error("no answer was to be had in time; whether something was done, look before you ask again")]
+    #[error("no answer is to be had, and whether it was done is not known: look before you ask again")]
     TimedOut,
     #[error("{0}")]
     BadRequest(String),
@@ -298,6 +298,11 @@ impl From<workflows::Error> for Refusal {
             workflows::Error::Writer(actors::writer::Error::Unavailable(_)) => {
                 Self::Busy("the store takes nothing now".to_owned())
             }
+            // The database went away under it; who asks again in a while finds out what became of it.
+            workflows::Error::Writer(
+                actors::writer::Error::Unknown
+                | actors::writer::Error::Refused(store::WriteError::Database(_)),
+            ) => Self::TimedOut,
             workflows::Error::Supervisor(_)
             | workflows::Error::Writer(_)
             | workflows::Error::Randomness(_) => Self::internal(error),

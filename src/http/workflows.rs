@@ -77,6 +77,7 @@ async fn begin(new: NewWorkflow, caller: Caller, desk: &Desk) -> Result<Started,
         let message = "`workspace` is a path from the root of the file system: begin it with `/`";
         return Err(Refusal::Unprocessable(message.to_owned()));
     }
+    can_be_stored(desk).await?;
     let settings = limits(desk, &new);
     can_be_answered(desk, settings.mode, caller.principal.models())?;
     let (asking, asked_for) = (caller.clone(), new.workspace);
@@ -149,6 +150,7 @@ pub(super) async fn abort(
     request: HttpRequest,
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
+    can_be_stored(&desk).await?;
     let caller = Caller::of(&request);
     let by = aborter(&caller, body.into_inner().by);
     let (readers, id) = (desk.doors.readers.clone(), id.into_inner());
@@ -193,6 +195,12 @@ pub(super) fn visible(
 ) -> Result<store::WorkflowRow, Refusal> {
     let row = readers.workflow(&id)?.filter(|row| confinement.covers(row.root.as_ref()));
     row.ok_or(Refusal::NoWorkflow(id))
+}
+
+/// What has to be durable before it is answered is refused at once while the database is away, rather than tried.
+async fn can_be_stored(desk: &Desk) -> Result<(), Refusal> {
+    let away = || Refusal::Busy("the store cannot be reached now".to_owned());
+    if desk.probe.answers().await { Ok(()) } else { Err(away()) }
 }
 
 /// A run that nobody could answer would fail slowly; it is better refused.

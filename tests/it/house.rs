@@ -146,7 +146,7 @@ impl House {
         clippy::disallowed_methods,
         reason = "which database a test runs on is no setting of the program"
     )]
-    fn store_url(&self) -> Option<String> {
+    pub(crate) fn store_url(&self) -> Option<String> {
         let server = std::env::var(TEST_SERVER).ok().filter(|url| !url.is_empty())?;
         let mut name = DefaultHasher::new();
         (self.folder.path(), std::process::id()).hash(&mut name);
@@ -164,17 +164,17 @@ impl House {
         self.start(command).await
     }
 
+    /// As [`House::serve`], with these variables.
+    pub(crate) async fn serve_with(&mut self, variables: &[(&str, &str)]) -> Client {
+        let mut command = self.command(&["serve"]);
+        command.envs(variables.iter().copied());
+        self.start(command).await
+    }
+
     /// Starts a server that kills itself just before the `nth` rename of a transaction.
     pub(crate) async fn serve_doomed(&mut self, nth: usize) -> Client {
         let mut command = self.command(&["serve"]);
         command.env("IMPRESARIO_FAILPOINT", format!("rename:{nth}"));
-        self.start(command).await
-    }
-
-    /// Starts the server with these variables.
-    pub(crate) async fn serve_with(&mut self, variables: &[(&str, &str)]) -> Client {
-        let mut command = self.command(&["serve"]);
-        command.envs(variables.iter().copied());
         self.start(command).await
     }
 

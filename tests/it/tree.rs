@@ -43,7 +43,6 @@ enum Kind {
     Workflows,
     Workflow,
     Resumption,
-    Keyring,
     Statistics,
     Disk,
     Retention,
@@ -109,7 +108,6 @@ impl Kind {
             ["root", "catalogue"] => Self::Catalogue,
             ["root", "workflows"] => Self::Workflows,
             ["root", "resumption"] => Self::Resumption,
-            ["root", "keyring"] => Self::Keyring,
             ["root", "statistics"] => Self::Statistics,
             ["root", "disk"] => Self::Disk,
             ["root", "retention"] => Self::Retention,
@@ -137,7 +135,6 @@ impl Kind {
             | Self::Router
             | Self::Catalogue
             | Self::Resumption
-            | Self::Keyring
             | Self::Statistics
             | Self::Disk
             | Self::Retention

@@ -235,6 +235,6 @@ async fn who_asks_without_end_and_reads_nothing_is_held_up_and_then_cut() {
         assert!(sent < 64 << 20, "the server reads whatever comes");
     }
     // Its place is free again.
-    while !stage.get("/metrics").await.1.contains("impresario_door_connections{door=\"tcp\"} 1\n") {}
+    while !stage.get("/metrics").await.1.contains("impresario_http_connections{door=\"tcp\"} 1\n") {}
     stage.close().await;
 }
