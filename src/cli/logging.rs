@@ -24,7 +24,8 @@ pub(crate) const TALKATIVE: LevelFilter = LevelFilter::INFO;
 /// How much is heard of crates that are not ours: what they say at lower levels may hold what passes through them.
 const OTHERS: LevelFilter = LevelFilter::WARN;
 /// The crates of the house.
-const HOUSE: [&str; 24] = [
+const HOUSE: [&str; 25] = [
+    "access",
     "actors",
     "answers",
     "cells",
