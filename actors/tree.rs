@@ -220,13 +220,13 @@ pub struct Doors {
 ///
 /// ```text
 /// root
-/// ├─ feed, metrics, writer, recorder, keyring, statistics
+/// ├─ metrics, feed, writer, recorder, keyring
 /// ├─ providers   a supervisor per provider { account, a deployment per model }
 /// ├─ router, catalogue
 /// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
 /// ├─ resumption  goes on with them when that supervisor was restarted
-/// ├─ herald      tells the service manager, where there is one
-/// └─ disk, retention
+/// ├─ statistics, disk, retention
+/// └─ herald      tells the service manager, where there is one
 /// ```
 ///
 /// # Errors
@@ -234,22 +234,17 @@ pub struct Doors {
 pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let clock = blueprint.clock.clone();
     let table = blueprint.table()?;
-    let (readers, known_keys) = open_readers(blueprint.database.clone()).await?;
-
-    let (feed, feed_mailbox, pulses) = Feed::child(&clock);
     let families = Families::new(&blueprint.observed.spans);
     let (metrics, scraped) = Metrics::child(&families, &clock);
-    let database = blueprint.database.clone();
-    let (writer, pen, turn) = Writer::child(blueprint.database, feed_mailbox, &families.storage(), &clock);
-    let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), &clock);
-    let recorder = Recorder::open(&blueprint.records, &database, &readers, pen.clone(), &clock).await?;
+    let Archive { clerks, readers, pulses, pen, turn, keys, recorder } =
+        open_archive(&blueprint, &families).await?;
     let soil = Soil { families: families.clone(), probes: probes(&blueprint.patience), clock: clock.clone() };
     let (branches, branch, deployments) = Branches::plant(&blueprint.providers, soil);
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
     let (catalogue, _, templates) = Catalogue::child(&pen, &clock);
     let keeping =
-        Keeping::plant(&blueprint.overlays, blueprint.min_free_bytes, blueprint.rules, &pen, &clock);
+        Keeping::plant(&blueprint.overlays, blueprint.min_free_bytes, blueprint.rules.clone(), &pen, &clock);
     let (workflows, supervisor) = dynamic("workflows", MAX_WORKFLOWS).into_child();
 
     let resumed = Arc::new(OnceLock::new());
@@ -263,17 +258,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         families: families.clone(),
         clock: clock.clone(),
     };
-    let gateway = Gateway {
-        routes: routes.shared(),
-        client: upstream::Client::try_new(&blueprint.upstream, clock.clone())?
-            .tracing(blueprint.observed.trace),
-        clock: clock.clone(),
-        report: Arc::new(reports),
-        jitter: Arc::new(jitter),
-        patience: blueprint.patience,
-    };
     let workbench = Workbench::new(Parts {
-        gateway,
+        gateway: open_gateway(&blueprint, &routes, reports)?,
         templates,
         pulses: pulses.clone(),
         finished: families.finished(),
@@ -287,9 +273,9 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         end_before_rename: blueprint.end_before_rename,
     });
 
-    let clerk = recorder.child(blueprint.records.window);
-    let mut cast =
-        vec![feed, metrics, writer, clerk, keyring, branch, router, catalogue, workflows, resumption];
+    let mut cast = vec![metrics];
+    cast.extend(clerks);
+    cast.extend([branch, router, catalogue, workflows, resumption]);
     cast.extend(keeping.cast);
     let pool = Pool::new(blueprint.threads);
     let (tree, announcer) = plant(cast, blueprint.manager, pool, &families, &clock).await?;
@@ -324,17 +310,45 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         keys,
         metrics: scraped,
     };
-    let configured = families.configured();
-    Ok(House {
-        tree,
-        doors,
-        branches,
-        switch,
-        manners,
-        configured,
-        pen,
-        turn,
-        statistics: keeping.statistics,
+    let (configured, statistics) = (families.configured(), keeping.statistics);
+    Ok(House { tree, doors, branches, switch, manners, configured, pen, turn, statistics })
+}
+
+/// Those who write and record, in the order of their start, and what others hold of them.
+struct Archive {
+    clerks: [ChildSpec; 4],
+    readers: store::Readers,
+    pulses: Pulses,
+    pen: Pen,
+    turn: Turn,
+    keys: Keys,
+    recorder: Recorder,
+}
+
+async fn open_archive(blueprint: &Blueprint, families: &Families) -> Result<Archive, Error> {
+    let (database, clock) = (&blueprint.database, &blueprint.clock);
+    let (readers, known_keys) = open_readers(database.clone()).await?;
+    let (feed, feed_mailbox, pulses) = Feed::child(clock);
+    let (writer, pen, turn) = Writer::child(database.clone(), feed_mailbox, &families.storage(), clock);
+    let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), clock);
+    let recorder = Recorder::open(&blueprint.records, database, &readers, pen.clone(), clock).await?;
+    let clerks = [feed, writer, recorder.child(blueprint.records.window), keyring];
+    Ok(Archive { clerks, readers, pulses, pen, turn, keys, recorder })
+}
+
+fn open_gateway(
+    blueprint: &Blueprint,
+    routes: &Snapshot<Routes>,
+    reports: Reports,
+) -> Result<Gateway, Error> {
+    let client = upstream::Client::try_new(&blueprint.upstream, blueprint.clock.clone())?;
+    Ok(Gateway {
+        routes: routes.shared(),
+        client: client.tracing(blueprint.observed.trace.clone()),
+        clock: blueprint.clock.clone(),
+        report: Arc::new(reports),
+        jitter: Arc::new(jitter),
+        patience: blueprint.patience,
     })
 }
 
