@@ -8,7 +8,7 @@ pub(crate) mod admission;
 mod asker;
 mod audit;
 mod auditing;
-pub(crate) mod body;
+mod body;
 mod configuration;
 mod counts;
 mod door;
@@ -116,6 +116,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 fn at<const N: usize>(path: &'static str, routes: [Route; N]) -> impl HttpServiceFactory {
     let resource = routes.into_iter().fold(web::resource(path), Resource::route);
     let resource = resource.default_service(web::to(no_method));
+    // Nobody's body is read but of those who may ask for this.
+    let resource = resource.wrap(from_fn(body::taken));
     resource.wrap(from_fn(move |request, next| needs::met(path, request, next)))
 }
 

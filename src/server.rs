@@ -322,7 +322,6 @@ fn open_doors(
         // The last one is the first that a request meets.
         App::new()
             .app_data(Data::new(desk.clone()))
-            .wrap(from_fn(http::body::taken))
             .wrap(from_fn(http::identity::identified))
             .wrap(from_fn(http::admission::admitted))
             .wrap(from_fn(http::origin::checked))

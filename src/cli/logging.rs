@@ -24,7 +24,7 @@ pub(crate) const TALKATIVE: LevelFilter = LevelFilter::INFO;
 /// How much is heard of crates that are not ours: what they say at lower levels may hold what passes through them.
 const OTHERS: LevelFilter = LevelFilter::WARN;
 /// The crates of the house.
-const HOUSE: [&str; 25] = [
+const HOUSE: [&str; 27] = [
     "access",
     "actors",
     "answers",
@@ -33,6 +33,7 @@ const HOUSE: [&str; 25] = [
     "clock",
     "edits",
     "gateway",
+    "histogram",
     "impresario",
     "plan",
     "pricing",
@@ -42,6 +43,7 @@ const HOUSE: [&str; 25] = [
     "routing",
     "scripted",
     "secrets",
+    "spool",
     "store",
     "supervision",
     "units",

@@ -47,8 +47,8 @@ async fn made(house: &House, args: &[&str]) -> String {
 /// Where the server says that it listens; at this level the log names other addresses too.
 fn address(house: &House) -> String {
     let log = house.log_text();
-    let (_, rest) = log.split_once(" tcp=").expect("the server says where it listens");
-    rest.split_whitespace().next().unwrap().to_owned()
+    let (_, rest) = log.split_once("\"tcp\":\"").expect("the server says where it listens");
+    rest.split('"').next().unwrap().to_owned()
 }
 
 fn id(key: &str) -> &str {

@@ -118,9 +118,14 @@ async fn behind_a_trusted_proxy_each_asker_counts_by_himself_and_the_name_is_the
     let settings = "{trusted_proxies: 127.0.0.1, hosts: build.example, limits: {requests_per_address: 1}}";
     let stage = Stage::open_with(settings).await;
     let id = stage.start(SLOW).await;
+    // Whoever is behind the proxy is elsewhere, and looks only with a key.
+    let key = stage.key("workflows").await.key.0;
     let of = |address: &str, more: &str| {
-        format!("X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n{more}")
+        format!("X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\nx-api-key: {key}\r\n{more}")
     };
+    let anonymous = "X-Forwarded-For: 203.0.113.8\r\nX-Forwarded-Proto: https\r\n";
+    let (_, head) = open_stream(&stage, &id, anonymous).await;
+    assert!(head.starts_with("http/1.1 401"), "{head}");
     let (_one, head) = open_stream(&stage, &id, &of("203.0.113.9", "")).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let (_, head) = open_stream(&stage, &id, &of("203.0.113.9", "")).await;
@@ -141,8 +146,9 @@ async fn behind_a_trusted_proxy_each_asker_counts_by_himself_and_the_name_is_the
     // Without the operator's word the same headers are nobody's.
     let stage = Stage::open_with("{hosts: build.example, limits: {requests_per_address: 1}}").await;
     let id = stage.start(SLOW).await;
-    let _one = open_stream(&stage, &id, &of("203.0.113.9", "")).await;
-    let (_, head) = open_stream(&stage, &id, &of("203.0.113.10", "")).await;
+    let of = |address: &str| format!("X-Forwarded-For: {address}\r\n");
+    let _one = open_stream(&stage, &id, &of("203.0.113.9")).await;
+    let (_, head) = open_stream(&stage, &id, &of("203.0.113.10")).await;
     assert!(head.starts_with("http/1.1 429"), "{head}");
     stage.close().await;
 }

@@ -47,7 +47,8 @@ async fn a_workflow_tells_its_tasks_and_agents_and_these_name_prompts_that_can_b
     for path in ["/v1/workflows/000000000000/tasks", "/v1/workflows/000000000000/agents"] {
         assert_eq!(stage.get(path).await.0, 404, "{path}");
     }
-    assert_eq!(stage.get("/admin/prompts?name=no/such").await.0, 422);
+    let key = stage.key("admin").await;
+    assert_eq!(stage.with(&key, "GET", "/admin/prompts?name=no/such", "").await.0, 422);
     stage.close().await;
 }
 
@@ -63,8 +64,9 @@ async fn models_tell_their_percentiles_over_a_restart() {
     assert_eq!((one.deployment.to_string().as_str(), one.calls, one.answered), ("demo/one", 1, 1));
     assert_eq!(one.unpriced_calls, 1, "the script has no price");
     assert!(one.latency.p50_ms.is_some() && one.latency.p50_ms <= one.latency.p99_ms);
+    let key = stage.key("admin").await;
     for hours in [0, 100_000] {
-        assert_eq!(stage.get(&format!("/admin/models?hours={hours}")).await.0, 400);
+        assert_eq!(stage.with(&key, "GET", &format!("/admin/models?hours={hours}"), "").await.0, 400);
     }
     stage.close().await;
 }
