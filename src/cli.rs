@@ -68,7 +68,7 @@ struct Global {
     /// The folder for the server's state, in place of the usual one.
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Where a server that is started listens for TCP; on this machine only.
+    /// Where a server that is started listens for TCP; beyond this machine only with a key and with TLS.
     #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// A folder beneath which a server that is started may work; may be given several times.
