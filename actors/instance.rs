@@ -219,7 +219,8 @@ impl Instance {
             let error = match siblings.start_child(child).await {
                 // One that has outlived an earlier life of this instance goes on: a second would pay again. One that
                 // is just ending tells its end, and then this is looked at again.
-                Ok(_) | Err(ChildError::AlreadyStarted(_)) => return,
+                // A supervisor that ends takes this instance along: what is pending begins in its next life.
+                Ok(_) | Err(ChildError::AlreadyStarted(_) | ChildError::Unavailable) => return,
                 Err(error) => error,
             };
             let report = Report { action: name, outcome: Err(Failure::new(error)) };

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clock::Clock;
+use impresario::http::views::NewWorkflow;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -272,6 +273,27 @@ async fn a_server_that_is_asked_to_stop_ends_the_checks_too_whatever_they_say_to
     let _own = Fifo::open(&fifo, Ends::Both);
     fs::remove_file(&gate).unwrap();
     goes_on(&mut house, &id, &after, 3).await;
+}
+
+/// A stop counted against each step under way: the fourth of them ended the workflow.
+#[tokio::test]
+async fn a_stop_is_no_failure_of_the_steps_under_way() {
+    let mut house = ordinary_house();
+    let after = afterwards(&house.files());
+    house.vendor.hold("editor", "");
+    let mut client = house.serve().await;
+    let order = NewWorkflow { step_failures: Some(0), ..house.order() };
+    let id = client.start(&order).await.unwrap();
+    for starts in 1..=3 {
+        // An editor for each of two tasks.
+        house.vendor.await_asked("editor", "", 2 * starts);
+        assert_eq!(house.stop().await.code(), Some(0), "{}", house.log_text());
+        client = house.serve().await;
+    }
+    house.vendor.release("editor", "");
+    let heard = Story::follow(&client, &id).done().await;
+    assert_eq!(count(&heard, |event| matches!(event, Event::StepFailed { .. })), 0);
+    assert_eq!(house.files(), after);
 }
 
 #[tokio::test]
