@@ -2,6 +2,7 @@
 
 pub mod tree;
 
+mod archive;
 mod branches;
 mod keeping;
 

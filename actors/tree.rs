@@ -1,7 +1,6 @@
 //! The whole tree: who lives in it, who restarts whom. The only file that knows who sits beside whom.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,13 +18,13 @@ use tokio::sync::watch;
 use tracing::warn;
 use units::{DeploymentId, ModelName, ProviderId};
 
-use crate::blocking;
+use crate::archive::{Archive, open_archive};
 use crate::branches::{Branches, Soil};
 use crate::catalogue::Catalogue;
-use crate::feed::{Feed, Pulses};
+use crate::feed::Pulses;
 use crate::herald::{Announcer, Herald, NotifySocket};
 use crate::keeping::Keeping;
-use crate::keyring::{Keyring, Keys};
+use crate::keyring::Keys;
 use crate::metrics::{Configured, Families, GetText, Metrics, Scale, Spans, Traffic};
 use crate::recorder::{self, Recorder};
 use crate::resumption::Resumption;
@@ -34,14 +33,14 @@ use crate::router::{Reports, Router};
 use crate::statistics::{Flush, Statistics};
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
-use crate::writer::{Pen, Turn, Writer};
+use crate::writer::{Pen, Turn};
 
 /// A probe's deadline is so much after the longest wait for the first output, which fails with a better reason.
 const PROBE_MARGIN: Duration = Duration::from_secs(10);
-/// Connections that read the store.
-const READERS: NonZero<usize> = NonZero::new(4).expect("4 is not 0");
 /// How long a scrape waits for its text.
 const SCRAPE_WITHIN: Duration = Duration::from_secs(5);
+/// How long those who work may take to stop, together.
+const WORK_WITHIN: Duration = Duration::from_secs(10);
 /// How long writes that wait may take when the server stops, on a database that may be away.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long the database may take to close.
@@ -314,28 +313,6 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     Ok(House { tree, doors, branches, switch, manners, configured, pen, turn, statistics })
 }
 
-/// Those who write and record, in the order of their start, and what others hold of them.
-struct Archive {
-    clerks: [ChildSpec; 4],
-    readers: store::Readers,
-    pulses: Pulses,
-    pen: Pen,
-    turn: Turn,
-    keys: Keys,
-    recorder: Recorder,
-}
-
-async fn open_archive(blueprint: &Blueprint, families: &Families) -> Result<Archive, Error> {
-    let (database, clock) = (&blueprint.database, &blueprint.clock);
-    let (readers, known_keys) = open_readers(database.clone()).await?;
-    let (feed, feed_mailbox, pulses) = Feed::child(clock);
-    let (writer, pen, turn) = Writer::child(database.clone(), feed_mailbox, &families.storage(), clock);
-    let (keyring, keys) = Keyring::child(known_keys, pen.clone(), readers.clone(), clock);
-    let recorder = Recorder::open(&blueprint.records, database, &readers, pen.clone(), clock).await?;
-    let clerks = [feed, writer, recorder.child(blueprint.records.window), keyring];
-    Ok(Archive { clerks, readers, pulses, pen, turn, keys, recorder })
-}
-
 fn open_gateway(
     blueprint: &Blueprint,
     routes: &Snapshot<Routes>,
@@ -371,19 +348,6 @@ async fn plant(
     let tree = Tree::start(family("root", cast), clock.clone(), pool).await.map_err(Error::Tree)?;
     stands.send_replace(Some(tree.roll_call()));
     Ok((tree, announcer))
-}
-
-/// Readers need a migrated database, and a broken one is better reported here than by an actor that cannot start.
-async fn open_readers(
-    database: store::Database,
-) -> Result<(store::Readers, Vec<access::Record>), store::Error> {
-    blocking(move || {
-        drop(store::Writer::open(&database)?);
-        let readers = store::Readers::open(&database, READERS)?;
-        let keys = readers.keys()?;
-        Ok((readers, keys))
-    })
-    .await
 }
 
 impl House {
@@ -435,7 +399,10 @@ impl House {
     pub async fn stop(self) -> End {
         // The machine's own clock: a manual one may stand still, and the process has to come to its end.
         let clock = Clock::real();
-        if clock.timeout(FLUSH_WITHIN, self.quiet_down()).await.is_err() {
+        if clock.timeout(WORK_WITHIN, self.end_work()).await.is_err() {
+            warn!("not all who work stopped in their turn");
+        }
+        if clock.timeout(FLUSH_WITHIN, self.flush()).await.is_err() {
             warn!("not all that was counted could be written before the stop");
         }
         let end = self.tree.stop().await;
@@ -445,13 +412,17 @@ impl House {
         end
     }
 
-    /// Nobody works any more, and all that they reported is written: what waits for an actor goes with it.
-    async fn quiet_down(&self) {
+    /// Nobody works any more.
+    async fn end_work(&self) {
         for id in ["resumption", "workflows"] {
             if let Err(error) = self.tree.root().terminate_child(id).await {
                 warn!(id, %error, "did not stop in its turn");
             }
         }
+    }
+
+    /// All that was reported is written: what waits for an actor goes with it.
+    async fn flush(&self) {
         // Bounded by who stops: no clock of the tree has to move for it.
         self.doors.recorder.flushed().await;
         match self.statistics.ask(Flush, COUNT_WITHIN).await {
