@@ -129,7 +129,8 @@ impl Tally {
             let mut hours = self.hours();
             for (key, stored) in batch {
                 if let Some(hour) = hours.get_mut(key) {
-                    hour.fresh -= stored.fresh;
+                    // Another look may have stored the same calls.
+                    hour.fresh = hour.fresh.saturating_sub(stored.fresh);
                 }
             }
         }

@@ -78,15 +78,14 @@ impl Passage {
     }
 
     /// Takes what waits to where it is durable, for ever.
-    pub(super) async fn gather(&self, backlog: &Backlog, window: Duration) {
+    pub(super) async fn gather(&self, backlog: &Arc<Backlog>, window: Duration) {
         loop {
             backlog.some().await;
             // Either way a batch is taken.
             let _ = self.clock.timeout(window, backlog.enough()).await;
-            let rows = backlog.batch();
             match &self.spool {
-                Some(spooled) => self.spool(spooled, backlog, rows).await,
-                None => self.write(backlog, rows).await,
+                Some(spooled) => self.spool(spooled, backlog).await,
+                None => self.write(backlog, backlog.batch()).await,
             }
         }
     }
@@ -100,14 +99,19 @@ impl Passage {
         backlog.done(usize::try_from(after.saturating_sub(before).min(count)).unwrap_or(usize::MAX));
     }
 
-    async fn spool(&self, spooled: &Spooled, backlog: &Backlog, rows: Vec<Record>) {
-        let count = rows.len();
-        let encoded: Arc<[Vec<u8>]> = rows.iter().map(Record::encode).collect();
+    async fn spool(&self, spooled: &Spooled, backlog: &Arc<Backlog>) {
         loop {
-            let (records, spool, waiting) = (encoded.clone(), spooled.spool.clone(), spooled.waiting.clone());
+            let (backlog, spool, waiting) = (backlog.clone(), spooled.spool.clone(), spooled.waiting.clone());
+            // Taken, appended and let go of under one lock: this goes on when the life that began it has ended, and the
+            // next life takes only what is left.
             let appended = blocking(move || {
                 let mut spool = lock(&spool);
-                let appended = spool.append(records.iter().map(Vec::as_slice));
+                let rows = backlog.batch();
+                let encoded: Vec<Vec<u8>> = rows.iter().map(Record::encode).collect();
+                let appended = spool.append(encoded.iter().map(Vec::as_slice));
+                if appended.is_ok() {
+                    backlog.done(rows.len());
+                }
                 waiting.store(spool.waiting(), Ordering::Release);
                 appended
             });
@@ -116,7 +120,6 @@ impl Passage {
                 Err(error) => self.rest(&error).await,
             }
         }
-        backlog.done(count);
         spooled.grown.notify_one();
     }
 

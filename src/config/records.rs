@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::StateFolder;
 use super::bounded::Bounded;
 
-const LEAST_SPOOL: u64 = 1 << 20;
+const LEAST_SPOOL: u64 = 32 << 20;
 const MOST_SPOOL: u64 = 1 << 40;
 
 /// How records are kept on their way into the database.

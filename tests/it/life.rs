@@ -308,7 +308,7 @@ fn the_systemd_unit_waits_longer_than_the_server_needs_and_leaves_it_its_namespa
     let seconds = |key: &str| unit(key).parse::<u64>().unwrap();
     let drain = impresario::config::Settings::default().server.drain_s.get();
     // The drain, the goodbyes, what waits to be written, the tree and the database's close.
-    assert!(seconds("TimeoutStopSec") > drain + 5 + 10 + 10 + 10);
+    assert!(seconds("TimeoutStopSec") >= drain + 60);
     // The tree leaves a stuck thread behind after 30 s and goes on without it.
     assert!(seconds("WatchdogSec") > 2 * 30);
     assert_eq!((unit("Type").as_str(), unit("RestartPreventExitStatus").as_str()), ("notify", "2"));

@@ -99,6 +99,7 @@ pub(crate) fn write(
         requests::insert(connection, &records.node, &answered)?;
     }
     if !used.is_empty() {
+        usage::orphan(connection, &mut used)?;
         usage::insert(connection, &used)?;
     }
     Ok(Ok(Claimed::default()))

@@ -74,8 +74,10 @@ pub(crate) fn purge(connection: &mut Connection, purge: &Purge) -> QueryResult<u
         Purge::Rows { table, before, most } => {
             let Keeping::Age(age) = table.keeping else { return Ok(0) };
             let (name, key) = (table.name, table.key.join(", "));
+            let spared = spared(table);
             let sql = format!(
-                "DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE {age} < $1 ORDER BY {age} LIMIT $2)"
+                "DELETE FROM {name} WHERE ({key}) IN \
+                 (SELECT {key} FROM {name} WHERE {age} < $1{spared} ORDER BY {age} LIMIT $2)"
             );
             let gone = each!(connection, one => diesel::sql_query(&sql)
                 .bind::<BigInt, _>(before.0)
@@ -83,6 +85,15 @@ pub(crate) fn purge(connection: &mut Connection, purge: &Purge) -> QueryResult<u
                 .execute(one))?;
             Ok(gone as u64)
         }
+    }
+}
+
+/// What keeps rows of a table though they are old: what a workflow used is part of it while it lives.
+fn spared(table: &Table) -> &'static str {
+    if table.name == "model_usage" {
+        " AND (workflow_id IS NULL OR workflow_id IN (SELECT id FROM workflows WHERE outcome IS NOT NULL))"
+    } else {
+        ""
     }
 }
 
@@ -159,7 +170,8 @@ impl Readers {
             if let Some(most) = most_bytes {
                 limit = limit.max(beyond(connection, table, age, most)?);
             }
-            let sql = format!("SELECT COUNT(*) AS number FROM {} WHERE {age} < $1", table.name);
+            let sql =
+                format!("SELECT COUNT(*) AS number FROM {} WHERE {age} < $1{}", table.name, spared(table));
             let older: Number =
                 each!(connection, one => diesel::sql_query(&sql).bind::<BigInt, _>(limit).get_result(one))?;
             Ok(Aging { before: UnixMillis(limit), rows: older.number.cast_unsigned() })

@@ -10,7 +10,7 @@ use units::{DeploymentId, ModelName, Nanodollars, ProviderId, TokenCount, UnixMi
 
 use crate::connection::{Connection, each};
 use crate::error::Error;
-use crate::schema::model_usage;
+use crate::schema::{model_usage, workflows};
 
 /// What one call used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +115,18 @@ impl TryFrom<Record> for UsageRow {
             duration_ms: record.duration_ms.cast_unsigned(),
         })
     }
+}
+
+/// Takes the workflow from rows whose workflow has gone meanwhile, as its going has done with all that were there.
+pub(crate) fn orphan(connection: &mut Connection, rows: &mut [UsageRow]) -> QueryResult<()> {
+    let named: Vec<&str> =
+        rows.iter().filter_map(|row| row.workflow.as_ref().map(WorkflowId::as_str)).collect();
+    let query = workflows::table.filter(workflows::id.eq_any(named)).select(workflows::id);
+    let found: Vec<String> = each!(connection, one => query.load(one))?;
+    for row in rows {
+        row.workflow = row.workflow.take().filter(|id| found.iter().any(|found| found == id.as_str()));
+    }
+    Ok(())
 }
 
 /// Writes the rows whose keys are not known yet. The numbers have been checked to fit.

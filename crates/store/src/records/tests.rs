@@ -117,15 +117,34 @@ fn who_has_written_nothing_begins_at_nothing() {
 fn a_batch_that_the_database_refuses_leaves_nothing_behind() {
     let place = Place::new();
     let running = place.start();
-    let poison = Record::Usage(usage("poison", Some(&WorkflowId::from_random(9))));
-    let refused = write(&running, 0, 3, vec![entry("one"), request(1), poison]);
+    write(&running, 0, 1, vec![entry("first")]).unwrap();
+    // Somebody has taken the place of the next entry.
+    let forged = format!(
+        "INSERT INTO audit_log (node, seq, at, who, action, subject, outcome, times, prev_hash, hash) \
+         VALUES ('{}', 2, 0, '', '', '', '', 1, '', '')",
+        node()
+    );
+    execute(&mut place.connection(), &forged).unwrap();
+    let refused = write(&running, 1, 3, vec![request(1), entry("one")]);
     assert!(matches!(refused, Err(WriteError::Refused(_))), "{refused:?}");
-    assert_eq!(place.readers().recorded(&node()).unwrap(), 0);
-    assert_eq!((count(&place, "audit_log"), count(&place, "requests"), count(&place, "nodes")), (0, 0, 0));
+    assert_eq!(place.readers().recorded(&node()).unwrap(), 1);
+    assert_eq!(count(&place, "requests"), 0);
     // The chain goes on where it was.
-    write(&running, 0, 3, vec![entry("one"), request(1)]).unwrap();
+    execute(&mut place.connection(), "DELETE FROM audit_log WHERE seq = 2").unwrap();
+    write(&running, 1, 3, vec![request(1), entry("one")]).unwrap();
     running.stop().unwrap();
     assert_eq!(place.readers().verify_audit().unwrap()[0].broken, None);
+}
+
+#[test]
+fn what_was_used_by_a_workflow_that_has_gone_is_kept_without_its_name() {
+    let place = Place::new();
+    let running = place.start();
+    let gone = WorkflowId::from_random(9);
+    write(&running, 0, 1, vec![Record::Usage(usage("late", Some(&gone)))]).unwrap();
+    running.stop().unwrap();
+    assert_eq!(count(&place, "model_usage"), 1);
+    assert_eq!(place.readers().usage_of(&gone).unwrap(), []);
 }
 
 #[test]
