@@ -253,6 +253,9 @@ impl Handler<Rotate> for Keyring {
         let rotated = match self.shelf.cell.load().get(&old) {
             None => Err(Error::NoKey(old.clone())),
             Some(record) if record.is_over(now) => Err(Error::Over(old.clone())),
+            Some(_) if self.shelf.cell.load().len() >= access::MAX_KEYS => {
+                Err(Error::TooMany { most: access::MAX_KEYS })
+            }
             Some(record) => Ok(rotated(record, &new, now, overlap)),
         };
         let (before, after) = match rotated {

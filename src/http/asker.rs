@@ -110,6 +110,7 @@ impl Said {
         let mut said = Self::default();
         for element in parts(headers, &FORWARDED, ',') {
             (said.host, said.is_secure) = (None, None);
+            let hops = said.hops.len();
             for pair in element.split(';') {
                 let (key, value) =
                     pair.split_once('=').ok_or_else(|| unclear("Forwarded is no list of pairs"))?;
@@ -120,6 +121,9 @@ impl Said {
                     "proto" => said.is_secure = Some(is_https(value)?),
                     _ => {}
                 }
+            }
+            if said.hops.len() == hops {
+                return Err(unclear("an element of Forwarded has no `for`"));
             }
         }
         Ok(said)
@@ -239,6 +243,8 @@ mod tests {
             ("x-forwarded-proto", "gopher"),
             ("forwarded", "for"),
             ("forwarded", "for=_hidden"),
+            ("forwarded", "proto=https;by=10.0.0.1"),
+            ("forwarded", "for=127.0.0.1, proto=https"),
         ] {
             let refused = asker("10.0.0.1", &[(name, value)]).unwrap_err();
             assert!(matches!(refused, Refusal::BadRequest(_)), "{name}: {value}");

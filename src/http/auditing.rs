@@ -5,24 +5,26 @@
 use std::future::{Ready, ready};
 use std::time::Instant;
 
+use access::Principal;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use actors::recorder::{Entry, Standing};
 use units::UnixMillis;
 
+use super::asker::Asker;
 use super::door::{Arrival, Door, is_loopback};
 use super::identity::Caller;
+use super::traced::METHODS;
 use super::{Desk, Refusal};
 
 /// Routes that are asked again and again by programs: a good answer is nothing to remember.
 const PROBES: [&str; 4] = ["/healthz", "/livez", "/readyz", "/metrics"];
 /// What stands for a path that is no route's.
 const NO_ROUTE: &str = "none";
-/// The most bytes of a method; those that are served have fewer.
-const MAX_METHOD_BYTES: usize = 16;
 
 /// Who asks, by name.
 pub(crate) struct Who(pub(crate) String);
@@ -31,7 +33,7 @@ pub(crate) struct Who(pub(crate) String);
 pub(super) struct Asked {
     at: UnixMillis,
     began: Instant,
-    method: String,
+    method: &'static str,
     bytes_in: Option<u64>,
 }
 
@@ -55,8 +57,15 @@ fn door(request: &HttpRequest) -> &'static str {
     match arrival.door {
         Door::Socket => "socket",
         Door::Confined => "confined",
-        Door::Tcp { .. } if arrival.peer.is_some_and(is_loopback) => "loopback",
+        Door::Tcp { .. } if is_local(request, arrival) => "loopback",
         Door::Tcp { .. } => "network",
+    }
+}
+
+fn is_local(request: &HttpRequest, arrival: &Arrival) -> bool {
+    match request.extensions().get::<Asker>() {
+        Some(asker) => !asker.is_proxied && asker.address.is_some_and(is_loopback),
+        None => arrival.peer.is_some_and(is_loopback),
     }
 }
 
@@ -65,13 +74,15 @@ impl Asked {
     pub(super) fn of(request: &ServiceRequest) -> (Option<Self>, Result<(), Refusal>) {
         let Some(desk) = request.app_data::<Data<Desk>>() else { return (None, Ok(())) };
         let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let mut method = request.method().to_string();
-        method.truncate(method.floor_char_boundary(MAX_METHOD_BYTES));
+        let known = METHODS.iter().find(|method| *method == request.method());
         let asked = Self {
             at: desk.clock.wall(),
             began: desk.clock.now(),
-            method,
-            bytes_in: length.and_then(|length| length.parse().ok()),
+            method: known.map_or("other", Method::as_str),
+            // What the store cannot hold is nobody's length.
+            bytes_in: length
+                .and_then(|length| length.parse().ok())
+                .filter(|length| i64::try_from(*length).is_ok()),
         };
         let is_probe = request.match_pattern().is_some_and(|route| PROBES.contains(&route.as_str()));
         let is_full = desk.doors.recorder.standing() == Standing::Full && !is_probe;
@@ -84,7 +95,12 @@ impl Asked {
         let Some(desk) = request.app_data::<Data<Desk>>() else { return };
         let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
         let status = response.status();
-        if matches!(status.as_u16(), 401 | 403 | 421 | 429) {
+        let caller = request.extensions().get::<Caller>().map(|caller| caller.principal.clone());
+        let is_nobody = caller.is_none_or(|principal| principal == Principal::Anonymous);
+        let is_denial = matches!(status.as_u16(), 401 | 403 | 421 | 429);
+        // What nobody in particular is refused counts as a denial too: a flood of it fills no table.
+        if is_denial || (is_nobody && (status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE))
+        {
             return denied(desk, self.method, route, response);
         }
         let is_quiet_probe = PROBES.contains(&route.as_str()) && status.as_u16() < 400;
@@ -99,7 +115,7 @@ impl Asked {
             request_id: id.to_owned(),
             principal: who(request).0,
             door: door(request).to_owned(),
-            method: self.method,
+            method: self.method.to_owned(),
             route,
             status: status.as_u16(),
             duration_ms: duration.as_millis().try_into().unwrap_or(u64::MAX / 2),
@@ -114,7 +130,7 @@ impl Asked {
 }
 
 /// Records a denial, whoever denied it.
-fn denied<B>(desk: &Desk, method: String, route: String, response: &ServiceResponse<B>) {
+fn denied<B>(desk: &Desk, method: &str, route: String, response: &ServiceResponse<B>) {
     let refusal = response.response().error().and_then(|error| error.as_error::<Refusal>());
     let outcome =
         refusal.map_or_else(|| response.status().as_str().to_owned(), |refusal| refusal.code().to_owned());

@@ -68,6 +68,8 @@ fn arrive_by_tcp(gate: &Gate, tcp: &TcpStream, is_secure: bool, extensions: &mut
     // Without it a stalled reader keeps its place for longer, and nothing else.
     let _ = sockopt::set_tcp_user_timeout(tcp, stalled);
     let (Ok(peer), Ok(own)) = (tcp.peer_addr(), tcp.local_addr()) else { return };
+    // Where both families come in at one socket, an IPv4 address is written as such in a request.
+    let own = SocketAddr::new(own.ip().to_canonical(), own.port());
     let (door, peer) = (Door::Tcp { own }, Some(peer.ip()));
     match gate.room(door, peer) {
         Ok(room) => {

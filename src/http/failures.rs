@@ -76,14 +76,6 @@ impl Failures {
         *remembered = remembered.failed(now, self.free);
     }
 
-    /// Notes a success. It forgives half: who has one right key is not thereby free to guess others.
-    pub(super) fn succeeded(&self, address: Neighbours, now: Instant) {
-        self.by_address.remove_if_mut(&address, |_, remembered| {
-            *remembered = Remembered { failures: remembered.left(now) / 2, last: now, ..*remembered };
-            remembered.failures == 0 && remembered.waits_until <= now
-        });
-    }
-
     fn make_room(&self, now: Instant) {
         let least = self
             .by_address
@@ -134,22 +126,6 @@ mod tests {
         assert_eq!(failures.wait(guesser, clock.now()), None, "one is left, and one has come: two of three");
         clock.advance(FADES_BY_HALF_IN * 100);
         assert_eq!(failures.by_address.get(&guesser).unwrap().left(clock.now()), 0);
-    }
-
-    #[test]
-    fn a_success_forgives_half_and_does_not_end_a_wait() {
-        let (clock, failures) = (Clock::manual(), Failures::new(3, 16));
-        let guesser = at("192.0.2.1");
-        for _ in 0..5 {
-            failures.failed(guesser, clock.now());
-        }
-        let wait = failures.wait(guesser, clock.now()).unwrap();
-        failures.succeeded(guesser, clock.now());
-        assert_eq!(failures.wait(guesser, clock.now()), Some(wait));
-        clock.advance(wait);
-        failures.succeeded(guesser, clock.now());
-        failures.succeeded(guesser, clock.now());
-        assert!(failures.by_address.is_empty());
     }
 
     #[test]

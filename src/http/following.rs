@@ -121,6 +121,10 @@ impl Following {
                 return Some(Shown::Quiet);
             }
         };
+        // It may have been revoked while this was waited for.
+        if !self.caller.may_stay(&self.keys) {
+            return None;
+        }
         match shown {
             Ok(actors::feed::Shown::Event(row)) => {
                 self.after = row.seq;

@@ -159,13 +159,6 @@ impl Gate {
             self.failures.failed(Neighbours::of(address), self.clock.now());
         }
     }
-
-    /// Notes that somebody at this address did.
-    pub(crate) fn authenticated(&self, address: Option<IpAddr>) {
-        if let Some(address) = address {
-            self.failures.succeeded(Neighbours::of(address), self.clock.now());
-        }
-    }
 }
 
 /// The gate of the server that a request came to.
@@ -210,9 +203,8 @@ mod tests {
         assert!(gate.admit(Door::Socket, &nowhere).is_ok());
         clock.advance(Duration::from_secs(1));
         assert!(gate.admit(TCP, &guesser).is_ok());
-        gate.authenticated(guesser.address);
         gate.authentication_failed(guesser.address);
-        assert!(gate.admit(TCP, &guesser).is_err(), "half is forgiven, and not all");
+        assert!(gate.admit(TCP, &guesser).is_err(), "what came before counts");
     }
 
     #[test]

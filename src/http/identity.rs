@@ -34,6 +34,8 @@ pub(crate) struct Caller {
     pub(crate) principal: Principal,
     /// From where; `None` over the Unix socket.
     pub(crate) address: Option<IpAddr>,
+    /// Whether a proxy stands between.
+    pub(crate) is_proxied: bool,
 }
 
 /// The folders that a caller may work in, by their real paths.
@@ -47,19 +49,22 @@ pub(crate) async fn identified(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Before anything of it is read: what stands where nothing is served is read by nobody.
+    if request.match_pattern().is_none() {
+        let path = request.path().to_owned();
+        return Ok(Refusal::NoRoute { path }.answer(request));
+    }
     let Some(desk) = request.app_data::<Data<Desk>>() else {
         return Ok(request.error_response(Refusal::internal("there is no desk to ask at")));
     };
     let arrival = request.conn_data::<Arrival>();
     let is_socket = arrival.is_some_and(|arrival| arrival.door == Door::Socket);
-    let address = request.extensions().get::<Asker>().and_then(|asker| asker.address);
+    let asker = request.extensions().get::<Asker>().cloned();
+    let (address, is_proxied) = asker.map_or((None, true), |asker| (asker.address, asker.is_proxied));
     let gate = gate::of(&request).clone();
     let found = if is_socket { Ok(Principal::Operator) } else { find(request.headers(), &desk.doors.keys) };
     match found {
         Ok(principal) => {
-            if principal.grant().is_some() {
-                gate.authenticated(address);
-            }
             let place = principal.grant().map(|_| gate.admit_principal(principal.name())).transpose();
             let place = match place {
                 Ok(place) => place,
@@ -68,7 +73,7 @@ pub(crate) async fn identified(
                     return Ok(refusal.answer(request));
                 }
             };
-            request.extensions_mut().insert(Caller { principal, address });
+            request.extensions_mut().insert(Caller { principal, address, is_proxied });
             let response = next.call(request).await?;
             Ok(response.map_body(|_, body| holding(body, place)))
         }
@@ -77,6 +82,7 @@ pub(crate) async fn identified(
             info!(client.address = who, cause, "a key was refused");
             gate.authentication_failed(address);
             let refusal = Refusal::Unauthorized;
+            gate.refused(&refusal);
             Ok(refusal.answer(request))
         }
     }
@@ -115,13 +121,14 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, String> {
 impl Caller {
     /// Who sent this request; nobody in particular where that was not found out.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        let nobody = || Self { principal: Principal::Anonymous, address: None };
+        let nobody = || Self { principal: Principal::Anonymous, address: None, is_proxied: true };
         request.extensions().get::<Self>().cloned().unwrap_or_else(nobody)
     }
 
-    /// Whether he asks from this machine.
+    /// Whether he asks from this machine; whoever comes by a proxy does not, though the proxy names nobody.
     pub(super) fn is_here(&self) -> bool {
-        self.principal == Principal::Operator || self.address.is_some_and(is_loopback)
+        let is_local = !self.is_proxied && self.address.is_some_and(is_loopback);
+        self.principal == Principal::Operator || is_local
     }
 
     /// Whether what opened his door when he came still does: a stream outlives the request that opened it.
@@ -187,6 +194,17 @@ mod tests {
         }
         assert_eq!(key_of(&[(COOKIE, "x-api-key=k"), (HeaderName::from_static("x-key"), "k")]), Ok(None));
         assert_eq!(key_of(&[(AUTHORIZATION, "Bearer k"), (x_api_key, "k")]), Ok(Some("k".to_owned())));
+    }
+
+    #[test]
+    fn whoever_comes_by_a_proxy_is_not_here_though_the_proxy_names_nobody() {
+        let caller = |address: &str, is_proxied| {
+            let address = Some(address.parse().unwrap());
+            Caller { principal: Principal::Anonymous, address, is_proxied }
+        };
+        assert!(caller("127.0.0.1", false).is_here());
+        assert!(!caller("127.0.0.1", true).is_here());
+        assert!(!caller("192.0.2.1", false).is_here());
     }
 
     #[test]

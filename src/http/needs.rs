@@ -9,8 +9,8 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
-use super::Refusal;
 use super::identity::Caller;
+use super::{Refusal, gate};
 
 /// What somebody needs to be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,10 @@ pub(super) async fn met(
     let caller = Caller::of(request.request());
     match judge(template, request.method().as_str(), &caller) {
         Ok(()) => next.call(request).await,
-        Err(refusal) => Ok(refusal.answer(request)),
+        Err(refusal) => {
+            gate::of(&request).refused(&refusal);
+            Ok(refusal.answer(request))
+        }
     }
 }
 
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     fn caller(principal: Principal, address: &str) -> Caller {
-        Caller { principal, address: Some(address.parse().unwrap()) }
+        Caller { principal, address: Some(address.parse().unwrap()), is_proxied: false }
     }
 
     fn with(scope: Scope) -> Principal {
@@ -169,7 +172,7 @@ mod tests {
                 Err(Refusal::MissingScope { .. }) => 403,
                 Err(other) => panic!("{other}"),
             };
-            let operator = Caller { principal: Principal::Operator, address: None };
+            let operator = Caller { principal: Principal::Operator, address: None, is_proxied: false };
             assert_eq!(status(&operator), 200, "{method} {at}");
             let (by_nobody_here, by_nobody_elsewhere, scopes) = match need {
                 Need::Nothing => (200, 200, Scope::ALL.as_slice()),
@@ -182,7 +185,7 @@ mod tests {
             }
             let nobody = caller(Principal::Anonymous, "192.0.2.1");
             assert_eq!(status(&nobody), by_nobody_elsewhere, "{method} {at}");
-            let unknown = Caller { principal: Principal::Anonymous, address: None };
+            let unknown = Caller { principal: Principal::Anonymous, address: None, is_proxied: false };
             assert_eq!(status(&unknown), by_nobody_elsewhere, "{method} {at}: from nobody knows where");
             for (scope, address) in Scope::ALL.into_iter().flat_map(|scope| here.map(|here| (scope, here))) {
                 let expected = if scopes.contains(&scope) { 200 } else { 403 };
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_has_no_row_is_not_served_to_anybody() {
-        let operator = Caller { principal: Principal::Operator, address: None };
+        let operator = Caller { principal: Principal::Operator, address: None, is_proxied: false };
         for (at, method) in [("/healthz", POST), ("/healthz", "HEAD"), ("/admin", GET), ("", GET)] {
             assert!(matches!(judge(at, method, &operator), Err(Refusal::NoMethod { .. })), "{method} {at}");
         }

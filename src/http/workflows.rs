@@ -155,10 +155,13 @@ pub(super) async fn abort(
     let by = aborter(&caller, body.into_inner().by);
     let (readers, id) = (desk.doors.readers.clone(), id.into_inner());
     let asked_for = id.clone();
-    if caller.principal.grant().is_some_and(|grant| !grant.roots.is_empty()) {
-        blocking(move || visible(&readers, asked_for, &caller.confinement())).await?;
-    }
-    let aborted = desk.doors.workflows.abort(&id, &by).await.map_err(Refusal::from);
+    let aborted = async {
+        if caller.principal.grant().is_some_and(|grant| !grant.roots.is_empty()) {
+            blocking(move || visible(&readers, asked_for, &caller.confinement())).await?;
+        }
+        Ok(desk.doors.workflows.abort(&id, &by).await?)
+    };
+    let aborted = aborted.await;
     audited(&desk, who, "workflow.abort", &id, aborted)?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }

@@ -33,15 +33,17 @@ async fn an_address_that_asks_too_much_at_once_is_told_when_to_come_again() {
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let _two = open_stream(&stage, &id, "").await;
     let port = stage.server.addresses().tcp.port();
-    let request = format!("GET /livez HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
     let (status, head, body) = stage.ask_whole(&request).await;
     assert_eq!((status, code(&body).as_str()), (429, "too_many"));
     assert!(head.contains("\r\nretry-after: 1"), "{head}");
+    // A prober is answered: the server lives.
+    assert_eq!(stage.get("/livez").await.0, 200);
     // Whom the system knows is not counted by address.
     assert!(stage.client.workflows().await.is_ok());
     drop(one);
     // The server sees it when it has seen it.
-    while stage.get("/livez").await.0 != 200 {}
+    while stage.get("/metrics").await.0 != 200 {}
     stage.close().await;
 }
 
