@@ -178,11 +178,16 @@ impl Assignment {
     ) -> Result<String, Failure> {
         let prompt = (rendered.name, rendered.hash);
         let mut request = Request {
-            system: Some(rendered.system).filter(|system| !system.is_empty()),
+            system: Some(rendered.system)
+                .filter(|text| !text.is_empty())
+                .map(Part::text)
+                .into_iter()
+                .collect(),
             turns: vec![Turn::user(rendered.user)],
             tools: reading.tools(),
-            max_output: asking.max_output,
+            max_output: Some(asking.max_output),
             temperature: asking.temperature,
+            ..Request::default()
         };
         for turn in 1..=MAX_TURNS {
             let key = CallKey::new(self.step.clone(), turn);
@@ -195,7 +200,11 @@ impl Assignment {
                     )));
                 }
                 StopReason::Refusal => return Err(Failure::new("the model refused to answer")),
-                StopReason::EndOfTurn | StopReason::ToolUse | StopReason::Other(_) => {}
+                StopReason::EndOfTurn
+                | StopReason::ToolUse
+                | StopReason::StopSequence { .. }
+                | StopReason::Paused
+                | StopReason::Other(_) => {}
             }
             if answer.tool_calls.is_empty() {
                 return Ok(answer.text);
@@ -207,7 +216,7 @@ impl Assignment {
                     Ok(content) => (content, false),
                     Err(reason) => (reason, true),
                 };
-                results.push(Part::ToolResult(ToolResult { call_id: call.id.clone(), content, is_error }));
+                results.push(Part::ToolResult(ToolResult::text(&*call.id, content, is_error)));
             }
             request.turns.push(Turn { role: Role::Assistant, parts: answer.parts() });
             request.turns.push(Turn { role: Role::User, parts: results });

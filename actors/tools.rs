@@ -36,21 +36,21 @@ impl Reading for Workspace {
     fn tools(&self) -> Vec<Tool> {
         let path = json!({"type": "string", "description": "Path from the workspace's root"});
         vec![
-            Tool {
-                name: "list_files".to_owned(),
-                description: "Lists the workspace's files, ignored ones left out.".to_owned(),
-                parameters: json!({"type": "object", "properties": {}, "additionalProperties": false}),
-            },
-            Tool {
-                name: "read_file".to_owned(),
-                description: "Reads one text file of the workspace.".to_owned(),
-                parameters: json!({
+            Tool::new(
+                "list_files",
+                "Lists the workspace's files, ignored ones left out.",
+                json!({"type": "object", "properties": {}, "additionalProperties": false}),
+            ),
+            Tool::new(
+                "read_file",
+                "Reads one text file of the workspace.",
+                json!({
                     "type": "object",
                     "properties": {"path": path},
                     "required": ["path"],
                     "additionalProperties": false,
                 }),
-            },
+            ),
         ]
     }
 

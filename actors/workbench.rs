@@ -28,7 +28,7 @@ pub struct Asking {
     /// The most it may answer.
     pub max_output: TokenCount,
     /// 0 is the most predictable; `None` leaves it to the provider.
-    pub temperature: Option<f32>,
+    pub temperature: Option<f64>,
     /// The longest one answer may take, fallbacks among it.
     pub within: Duration,
 }

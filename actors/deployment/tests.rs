@@ -122,7 +122,7 @@ impl Stage {
     async fn ask(&self, prompt: &str) -> Vec<String> {
         self.called.outcomes.lock().unwrap().clear();
         let turns = vec![Turn::user(prompt)];
-        let request = chat::Request { turns, max_output: TokenCount(100), ..chat::Request::default() };
+        let request = chat::Request { turns, max_output: Some(TokenCount(100)), ..chat::Request::default() };
         let call = Call {
             role: "planner",
             operation: gateway::Operation::Plan,

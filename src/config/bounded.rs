@@ -48,18 +48,18 @@ impl<const LEAST: u64, const MOST: u64> Visitor<'_> for Number<LEAST, MOST> {
 /// How freely a model chooses its words, from 0 to 2.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Temperature(f32);
+pub struct Temperature(f64);
 
 impl Temperature {
     /// The number.
-    pub const fn get(self) -> f32 {
+    pub const fn get(self) -> f64 {
         self.0
     }
 }
 
 impl<'de> Deserialize<'de> for Temperature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_f32(Degree)
+        deserializer.deserialize_f64(Degree)
     }
 }
 
@@ -76,8 +76,7 @@ impl Visitor<'_> for Degree {
         if !(0.0..=2.0).contains(&number) {
             return Err(E::invalid_value(Unexpected::Float(number), &self));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "providers read no more digits than an f32 has")]
-        Ok(Temperature(number as f32))
+        Ok(Temperature(number))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Temperature, E> {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Part, StopReason, ToolCall, Usage};
+use crate::{Event, Part, StopReason, Thought, ToolCall, Usage};
 
-/// What a model answered, whole.
+/// What a model answered, as far as an agent reads it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// All text, joined.
@@ -17,11 +17,40 @@ pub struct Answer {
     pub stop: StopReason,
 }
 
+/// What a model answered, whole: every part in the order of its beginning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// What the provider calls the answer.
+    pub id: Option<String>,
+    /// Which model answered, in the provider's words.
+    pub model: Option<String>,
+    /// What it said.
+    pub parts: Vec<Part>,
+    /// What the provider said was used; zero where it said nothing.
+    pub usage: Usage,
+    /// Why it stopped.
+    pub stop: StopReason,
+}
+
 impl Answer {
     /// The answer as parts of an assistant's turn.
     pub fn parts(&self) -> Vec<Part> {
-        let text = (!self.text.is_empty()).then(|| Part::Text { text: self.text.clone() });
+        let text = (!self.text.is_empty()).then(|| Part::text(&*self.text));
         text.into_iter().chain(self.tool_calls.iter().cloned().map(Part::ToolCall)).collect()
+    }
+}
+
+impl From<Message> for Answer {
+    fn from(message: Message) -> Self {
+        let Message { parts, usage, stop, .. } = message;
+        let (mut text, mut tool_calls) = (String::new(), Vec::new());
+        for part in parts {
+            match part {
+                Part::ToolCall(call) => tool_calls.push(call),
+                part => text.push_str(part.as_text().unwrap_or_default()),
+            }
+        }
+        Self { text, tool_calls, usage, stop }
     }
 }
 
@@ -38,8 +67,11 @@ pub struct Incomplete {
 /// Folds events into an answer.
 #[derive(Debug, Default)]
 pub struct Assembler {
-    text: String,
-    tool_calls: Vec<(u32, ToolCall)>,
+    id: Option<String>,
+    model: Option<String>,
+    parts: Vec<Part>,
+    /// Where in `parts` the tool call of each index is.
+    calls: Vec<(u32, usize)>,
     usage: Usage,
     stop: Option<StopReason>,
 }
@@ -48,13 +80,38 @@ impl Assembler {
     /// Takes the next event.
     pub fn push(&mut self, event: &Event) {
         match event {
-            Event::Text { text } => self.text.push_str(text),
+            Event::Began { id, model } => {
+                self.id = id.clone().or(self.id.take());
+                self.model = model.clone().or(self.model.take());
+            }
+            Event::Text { text } => match self.parts.last_mut() {
+                Some(Part::Text { text: so_far }) => so_far.push_str(text),
+                _ => self.parts.push(Part::text(text)),
+            },
+            Event::Refusal { text } => match self.parts.last_mut() {
+                Some(Part::Refusal { text: so_far }) => so_far.push_str(text),
+                _ => self.parts.push(Part::Refusal { text: text.clone() }),
+            },
+            Event::Thought { text } => match self.parts.last_mut() {
+                Some(Part::Thought(thought)) if thought.seal.is_none() => thought.text.push_str(text),
+                _ => self.parts.push(Part::Thought(Thought { text: text.clone(), seal: None })),
+            },
+            Event::Sealed(seal) => match self.parts.last_mut() {
+                Some(Part::Thought(thought)) if thought.seal.is_none() => thought.seal = Some(seal.clone()),
+                _ => {
+                    let thought = Thought { text: String::new(), seal: Some(seal.clone()) };
+                    self.parts.push(Part::Thought(thought));
+                }
+            },
+            Event::Media { part } => self.parts.push(part.clone()),
             Event::ToolCallStarted { index, id, name } => {
+                self.calls.push((*index, self.parts.len()));
                 let call = ToolCall { id: id.clone(), name: name.clone(), arguments: String::new() };
-                self.tool_calls.push((*index, call));
+                self.parts.push(Part::ToolCall(call));
             }
             Event::ToolCallArguments { index, json } => {
-                if let Some((_, call)) = self.tool_calls.iter_mut().find(|(known, _)| known == index) {
+                let place = self.calls.iter().find(|(known, _)| known == index);
+                if let Some(Part::ToolCall(call)) = place.and_then(|(_, place)| self.parts.get_mut(*place)) {
                     call.arguments.push_str(json);
                 }
             }
@@ -68,13 +125,30 @@ impl Assembler {
         self.usage
     }
 
-    /// The whole answer, or what there was of it.
+    /// What was used in all, where that is known from elsewhere.
+    pub fn used(&mut self, usage: Usage) {
+        self.usage = usage;
+    }
+
+    /// The whole answer as an agent reads it, or what there was of it.
+    ///
+    /// # Errors
+    /// When the model had not stopped.
     pub fn finish(self) -> Result<Answer, Incomplete> {
-        let Some(stop) = self.stop else {
-            return Err(Incomplete { text: self.text, usage: self.usage });
+        self.message().map(Answer::from)
+    }
+
+    /// The whole answer, or what there was of it.
+    ///
+    /// # Errors
+    /// When the model had not stopped.
+    pub fn message(self) -> Result<Message, Incomplete> {
+        let Self { id, model, parts, usage, stop, .. } = self;
+        let Some(stop) = stop else {
+            let text = parts.iter().filter_map(Part::as_text).collect();
+            return Err(Incomplete { text, usage });
         };
-        let tool_calls = self.tool_calls.into_iter().map(|(_, call)| call).collect();
-        Ok(Answer { text: self.text, tool_calls, usage: self.usage, stop })
+        Ok(Message { id, model, parts, usage, stop })
     }
 }
 

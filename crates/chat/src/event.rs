@@ -5,14 +5,40 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use units::TokenCount;
 
+use crate::{Part, Seal};
+
 /// A piece of an answer, in the order of its arrival.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Event {
+    /// The answer has begun.
+    Began {
+        /// What the provider calls the answer.
+        id: Option<String>,
+        /// Which model answers, in the provider's words.
+        model: Option<String>,
+    },
     /// More text.
     Text {
         /// What follows the text so far.
         text: String,
+    },
+    /// More of what the model thinks.
+    Thought {
+        /// What follows the thought so far.
+        text: String,
+    },
+    /// The thought so far is sealed; without one before it, the seal belongs to what follows.
+    Sealed(Seal),
+    /// More of the words in which the model refuses.
+    Refusal {
+        /// What follows the refusal so far.
+        text: String,
+    },
+    /// A picture or a sound of the model's making, whole.
+    Media {
+        /// What it made.
+        part: Part,
     },
     /// A tool call begins.
     ToolCallStarted {
@@ -45,6 +71,13 @@ pub enum Event {
 pub enum StopReason {
     /// It had said all.
     EndOfTurn,
+    /// It met one of the request's `stop`s.
+    StopSequence {
+        /// Which, where the provider says it.
+        text: Option<String>,
+    },
+    /// It wants to be asked to go on.
+    Paused,
     /// It waits for a tool.
     ToolUse,
     /// It met `max_output`: the answer is cut.

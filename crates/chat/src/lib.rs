@@ -4,8 +4,16 @@
 
 mod answer;
 mod event;
+mod media;
+mod part;
 mod request;
+mod thinking;
+mod tool;
 
-pub use answer::{Answer, Assembler, Incomplete};
+pub use answer::{Answer, Assembler, Incomplete, Message};
 pub use event::{Event, StopReason, Usage};
-pub use request::{Parameter, Part, Request, Role, Tool, ToolCall, ToolResult, Turn};
+pub use media::{Media, Source};
+pub use part::{Lifetime, Part, Role, Seal, Thought, ToolCall, ToolResult, Turn};
+pub use request::{Format, Parameter, Request};
+pub use thinking::{Effort, Thinking};
+pub use tool::{Tool, ToolChoice, ToolInput};

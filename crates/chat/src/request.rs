@@ -3,19 +3,70 @@
 use serde::{Deserialize, Serialize};
 use units::TokenCount;
 
-/// One call to a model; the model's name is not in it, the router chooses that.
+use crate::{Part, Thinking, Tool, ToolChoice, Turn};
+
+/// One call to a model; the model's name is not in it, the router chooses that. What is `None` or empty is left to the
+/// provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// Instructions that stand before the conversation.
-    pub system: Option<String>,
-    /// The conversation so far, oldest first; the last turn is the user's.
+    /// Instructions that stand before the conversation: text and cache points.
+    pub system: Vec<Part>,
+    /// The conversation so far, oldest first.
     pub turns: Vec<Turn>,
     /// What the model may call.
     pub tools: Vec<Tool>,
-    /// The most that may be answered.
-    pub max_output: TokenCount,
-    /// 0 is the most predictable; `None` leaves it to the provider.
-    pub temperature: Option<f32>,
+    /// Whether it has to.
+    pub tool_choice: ToolChoice,
+    /// Whether it may call several at once.
+    pub parallel_tools: Option<bool>,
+    /// The most that may be answered, thinking among it.
+    pub max_output: Option<TokenCount>,
+    /// 0 is the most predictable.
+    pub temperature: Option<f64>,
+    /// Only the likeliest words that together have this probability.
+    pub top_p: Option<f64>,
+    /// Only this many of the likeliest words.
+    pub top_k: Option<u32>,
+    /// How much words that came often are held back, from -2 to 2.
+    pub frequency_penalty: Option<f64>,
+    /// How much words that came at all are held back, from -2 to 2.
+    pub presence_penalty: Option<f64>,
+    /// The same seed asks for the same answer.
+    pub seed: Option<i64>,
+    /// The answer ends before any of these.
+    pub stop: Vec<String>,
+    /// How much to think.
+    pub thinking: Option<Thinking>,
+    /// Whether thoughts are to be shown in words.
+    pub show_thoughts: Option<bool>,
+    /// What shape the text has to have.
+    pub format: Format,
+    /// Whom the client asks for, in its own opaque name.
+    pub user: Option<String>,
+    /// What requests with the same beginning have in common, to find the provider's cache again.
+    pub cache_key: Option<String>,
+}
+
+/// What shape an answer's text has to have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Any.
+    #[default]
+    Text,
+    /// Some JSON object.
+    Json,
+    /// JSON of this schema.
+    Schema {
+        /// What the schema is called.
+        name: Option<String>,
+        /// What it is for.
+        description: Option<String>,
+        /// JSON Schema.
+        schema: serde_json::Value,
+        /// Whether it has to be followed to the letter.
+        strict: Option<bool>,
+    },
 }
 
 /// What a request may leave to the provider, and some models refuse to be told.
@@ -23,73 +74,6 @@ pub struct Request {
 pub enum Parameter {
     /// How freely words are chosen.
     Temperature,
-}
-
-/// What one side said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Turn {
-    /// Who said it.
-    pub role: Role,
-    /// What was said, in order.
-    pub parts: Vec<Part>,
-}
-
-/// A side of the conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Who asks; tool results are the user's too.
-    User,
-    /// The model.
-    Assistant,
-}
-
-/// A piece of a turn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Part {
-    /// Plain text.
-    Text {
-        /// The text itself.
-        text: String,
-    },
-    /// The model wants a tool to run.
-    ToolCall(ToolCall),
-    /// What the tool answered.
-    ToolResult(ToolResult),
-}
-
-/// A tool as it is offered to a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tool {
-    /// What the model calls it by.
-    pub name: String,
-    /// What it does, for the model.
-    pub description: String,
-    /// JSON Schema of its arguments.
-    pub parameters: serde_json::Value,
-}
-
-/// A model's wish to run a tool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ToolCall {
-    /// Pairs the call with its result.
-    pub id: String,
-    /// The tool's name, as the model wrote it.
-    pub name: String,
-    /// The arguments as JSON text, as the model wrote them: they may not parse.
-    pub arguments: String,
-}
-
-/// The answer to a tool call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ToolResult {
-    /// The call it answers.
-    pub call_id: String,
-    /// What the tool said.
-    pub content: String,
-    /// Whether the tool failed.
-    pub is_error: bool,
 }
 
 impl Request {
@@ -118,12 +102,5 @@ impl Parameter {
         match self {
             Self::Temperature => "temperature",
         }
-    }
-}
-
-impl Turn {
-    /// A user's turn of plain text.
-    pub fn user(text: impl Into<String>) -> Self {
-        Self { role: Role::User, parts: vec![Part::Text { text: text.into() }] }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cells::{InFlight, Permit};
-use chat::{Answer, Assembler, Event, Usage};
+use chat::{Answer, Assembler, Event, Part, Source, Usage};
 use clock::Clock;
 use tracing::{Instrument, Span};
 use upstream::{FailureClass, Wait};
@@ -22,7 +22,7 @@ pub(crate) struct Asked<'a> {
     first_output: Option<Duration>,
     assembler: Assembler,
     bytes: usize,
-    held: Option<Usage>,
+    held: Vec<Event>,
     end: End,
     fault: Option<Fault>,
     span: Span,
@@ -56,7 +56,7 @@ impl<'a> Asked<'a> {
             first_output: None,
             assembler: Assembler::default(),
             bytes: 0,
-            held: None,
+            held: Vec::new(),
             end: End::Cancelled,
             fault: Some(Fault::Caller),
             span: traced::attempt(deployment, &question),
@@ -121,15 +121,17 @@ impl<'a> Asked<'a> {
         let usage = self.assembler.usage();
         let assembled = std::mem::take(&mut self.assembler).finish();
         // The end's report still needs it.
-        self.assembler.push(&Event::Usage(usage));
+        self.assembler.used(usage);
         assembled.map_err(|_| Why::NeverStopped)
     }
 
-    /// Usage before the first output is held back: until then the next candidate can still take over unnoticed.
+    /// What comes before the first output is held back: until then the next candidate can still take over unnoticed.
     fn show(&mut self, event: &Event, on_event: OnEvent<'_>) {
         if self.first_output.is_none() {
-            if let Event::Usage(usage) = event {
-                self.held = Some(*usage);
+            if matches!(event, Event::Began { .. } | Event::Usage(_)) {
+                let is_same = |held: &Event| std::mem::discriminant(held) == std::mem::discriminant(event);
+                self.held.retain(|held| !is_same(held));
+                self.held.push(event.clone());
                 return;
             }
             let latency = self.elapsed();
@@ -138,8 +140,8 @@ impl<'a> Asked<'a> {
             if let Some(permit) = &mut self.permit {
                 permit.answered();
             }
-            if let Some(usage) = self.held.take() {
-                on_event(&Event::Usage(usage));
+            for held in self.held.drain(..) {
+                on_event(&held);
             }
         }
         on_event(event);
@@ -202,9 +204,17 @@ fn ran_out_of_the_callers_time(why: &Why) -> bool {
 
 fn size(event: &Event) -> usize {
     match event {
-        Event::Text { text } => text.len(),
+        Event::Text { text } | Event::Thought { text } | Event::Refusal { text } => text.len(),
+        Event::Sealed(seal) => seal.value.len(),
+        Event::Media { part: Part::Image(media) | Part::Document(media) | Part::Audio(media) } => {
+            match &media.source {
+                Source::Base64(bytes) | Source::Text(bytes) | Source::Url(bytes) | Source::File(bytes) => {
+                    bytes.len()
+                }
+            }
+        }
         Event::ToolCallStarted { id, name, .. } => id.len() + name.len(),
         Event::ToolCallArguments { json, .. } => json.len(),
-        Event::Usage(_) | Event::Stopped { .. } => 0,
+        Event::Media { .. } | Event::Began { .. } | Event::Usage(_) | Event::Stopped { .. } => 0,
     }
 }

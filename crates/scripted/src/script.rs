@@ -126,13 +126,12 @@ fn check(script: &str, rule: usize, answer: &Written) -> Result<(), Error> {
 
 /// All that the model would read, as one text.
 fn prompt(request: &Request) -> String {
-    let parts = request.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
-        Part::Text { text } => Some(text.as_str()),
-        Part::ToolResult(result) => Some(result.content.as_str()),
-        Part::ToolCall(_) => None,
+    let parts = request.system.iter().chain(request.turns.iter().flat_map(|turn| &turn.parts));
+    let texts = parts.flat_map(|part| match part {
+        Part::ToolResult(result) => result.content.iter().filter_map(Part::as_text).collect(),
+        part => Vec::from_iter(part.as_text()),
     });
-    let texts: Vec<&str> = request.system.as_deref().into_iter().chain(parts).collect();
-    texts.join("\n")
+    texts.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

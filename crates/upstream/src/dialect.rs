@@ -2,19 +2,20 @@
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
-use wire::{anthropic, gemini, openai_chat};
+use wire::{To, anthropic, gemini, openai_chat};
 
 use crate::{Call, Dialect, Error, HttpEndpoint};
 
 impl Dialect {
     /// The body of a call.
     pub(crate) fn encode(self, call: &Call<'_>) -> serde_json::Value {
-        let (request, model) = (call.request, call.model.as_str());
-        match self {
-            Self::Anthropic => anthropic::encode(request, model),
-            Self::OpenAiChat => openai_chat::encode(request, model),
-            Self::Gemini => gemini::encode(request, model),
-        }
+        let to = To { model: call.model.as_str(), is_streamed: true, issuer: "" };
+        let encoded = match self {
+            Self::Anthropic => anthropic::encode(call.request, &to),
+            Self::OpenAiChat => openai_chat::encode(call.request, &to),
+            Self::Gemini => gemini::encode(call.request, &to),
+        };
+        encoded.body
     }
 
     /// A decoder for one answer.

@@ -125,7 +125,7 @@ pub(crate) struct Asked {
 
 pub(crate) fn question() -> Asked {
     let turns = vec![Turn::user("a prompt that nobody may see")];
-    let request = Request { turns, max_output: TokenCount(64), ..Request::default() };
+    let request = Request { turns, max_output: Some(TokenCount(64)), ..Request::default() };
     Asked { model: "model-x".parse().unwrap(), request }
 }
 

@@ -5,16 +5,21 @@
 
 pub mod anthropic;
 mod arguments;
+mod asked;
 mod decode;
+mod encode;
 mod error;
 pub mod gemini;
 mod number;
 pub mod openai_chat;
 mod refused;
+pub mod seal;
 pub mod sse;
 #[cfg(test)]
 mod transcript;
 
+pub use asked::{Asked, Encoded, Invalid, To};
 pub use decode::Decode;
+pub use encode::{Encode, Failure, Head};
 pub use error::Error;
 pub use refused::refused_parameter;

@@ -48,28 +48,29 @@ pub(crate) fn request() -> chat::Request {
             arguments: arguments.to_owned(),
         })
     };
-    let result = |id: &str, content: &str, is_error| {
-        Part::ToolResult(ToolResult { call_id: id.to_owned(), content: content.to_owned(), is_error })
-    };
+    let result =
+        |id: &str, content: &str, is_error| Part::ToolResult(ToolResult::text(id, content, is_error));
     let said = |text: &str| Part::Text { text: text.to_owned() };
     let calls = vec![said("I look."), call("a", "{\"path\":\"x\"}"), call("b", ""), call("c", "{\"path")];
     // The text stands first on purpose: no wire takes it before the results.
     let results =
         vec![said("go on"), result("a", "ok", false), result("b", "gone", true), result("c", "bad", true)];
     chat::Request {
-        system: Some("Be brief.".to_owned()),
+        system: vec![said("Be brief.")],
         turns: vec![
             Turn::user("hello"),
             Turn { role: Role::Assistant, parts: calls },
             Turn { role: Role::Assistant, parts: vec![said("")] },
             Turn { role: Role::User, parts: results },
         ],
-        tools: vec![Tool {
-            name: "read".to_owned(),
-            description: "Reads a file.".to_owned(),
-            parameters: serde_json::json!({"type": "object"}),
-        }],
-        max_output: units::TokenCount(100),
+        tools: vec![Tool::new("read", "Reads a file.", serde_json::json!({"type": "object"}))],
+        max_output: Some(units::TokenCount(100)),
         temperature: Some(0.2),
+        ..chat::Request::default()
     }
+}
+
+/// To whom the tests encode.
+pub(crate) fn to(model: &str) -> crate::To<'_> {
+    crate::To { model, is_streamed: true, issuer: "tests" }
 }

@@ -125,9 +125,11 @@ fn size(answer: &chat::Answer) -> usize {
     const FIELD_NAMES: usize = 64;
     let call = |call: &chat::ToolCall| FIELD_NAMES + call.id.len() + call.name.len() + call.arguments.len();
     let stop = match &answer.stop {
-        chat::StopReason::Other(word) => word.len(),
+        chat::StopReason::Other(word) | chat::StopReason::StopSequence { text: Some(word) } => word.len(),
         chat::StopReason::EndOfTurn
         | chat::StopReason::ToolUse
+        | chat::StopReason::StopSequence { text: None }
+        | chat::StopReason::Paused
         | chat::StopReason::MaxOutput
         | chat::StopReason::Refusal => 0,
     };

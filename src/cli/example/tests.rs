@@ -23,11 +23,9 @@ fn project() -> Project {
 /// The events of the answer to a prompt, and how long it takes.
 fn events(role: &str, prompt: &str) -> Vec<Event> {
     let request = Request {
-        system: None,
         turns: vec![Turn::user(prompt.to_owned())],
-        tools: Vec::new(),
-        max_output: TokenCount(4_096),
-        temperature: None,
+        max_output: Some(TokenCount(4_096)),
+        ..Request::default()
     };
     let model: ModelName = "small".parse().unwrap();
     let steps = script().answer(&Question { role, model: &model, request: &request }).unwrap();

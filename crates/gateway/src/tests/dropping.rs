@@ -49,7 +49,7 @@ impl Picky {
         }
     }
 
-    async fn ask(&self, house: &House, temperature: Option<f32>) -> Result<Receipt, Error> {
+    async fn ask(&self, house: &House, temperature: Option<f64>) -> Result<Receipt, Error> {
         let request = Request { temperature, ..request() };
         let mut unseen = |_: &Event| {};
         tokio::select! {

@@ -160,7 +160,7 @@ pub(super) fn price() -> Price {
 
 pub(super) fn request() -> Request {
     let turns = vec![Turn::user("the secret question")];
-    Request { turns, max_output: TokenCount(100), ..Request::default() }
+    Request { turns, max_output: Some(TokenCount(100)), ..Request::default() }
 }
 
 /// Asks as the planner, and appends the text that is shown.

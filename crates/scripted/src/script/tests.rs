@@ -68,12 +68,12 @@ fn every_condition_of_a_rule_must_hold() {
 #[test]
 fn the_prompt_is_the_system_text_all_turns_and_all_tool_results() {
     let script = script("rules: [{match: {prompt: {contains: [alpha, beta, gamma]}}, answer: {text: x}}]");
-    let result = ToolResult { call_id: "1".to_owned(), content: "gamma".to_owned(), is_error: false };
+    let result = ToolResult::text("1", "gamma", false);
     let turns = vec![
         Turn { role: Role::Assistant, parts: vec![Part::Text { text: "beta".to_owned() }] },
         Turn { role: Role::User, parts: vec![Part::ToolResult(result)] },
     ];
-    let request = Request { system: Some("alpha".to_owned()), turns, ..Request::default() };
+    let request = Request { system: vec![Part::text("alpha")], turns, ..Request::default() };
     assert!(ask(&script, "any", "scripted", &request).is_ok());
 }
 

@@ -1,21 +1,26 @@
 //! A request in Anthropic's words.
 
-use chat::{Part, Request, Role, Tool, Turn};
+use chat::{Part, Request, Role, Tool, ToolInput, Turn};
 use serde_json::{Value, json};
 
 use crate::arguments::object;
 use crate::number::decimal;
+use crate::{Encoded, To};
 
-/// The body of `POST /v1/messages`, streaming.
-pub fn encode(request: &Request, model: &str) -> Value {
+/// The limit where the client named none: this dialect has to be told one.
+const USUAL_MAX_TOKENS: u64 = 4_096;
+
+/// The body of `POST /v1/messages`.
+pub fn encode(request: &Request, to: &To<'_>) -> Encoded {
     let mut body = json!({
-        "model": model,
-        "max_tokens": request.max_output,
-        "stream": true,
+        "model": to.model,
+        "max_tokens": request.max_output.map_or(USUAL_MAX_TOKENS, |limit| limit.0),
+        "stream": to.is_streamed,
         "messages": request.turns.iter().filter_map(message).collect::<Vec<_>>(),
     });
-    if let Some(system) = request.system.as_ref().filter(|system| !system.is_empty()) {
-        body["system"] = json!(system);
+    let system: Vec<&str> = request.system.iter().filter_map(Part::as_text).collect();
+    if !system.is_empty() {
+        body["system"] = json!(system.join("\n\n"));
     }
     if !request.tools.is_empty() {
         body["tools"] = request.tools.iter().map(tool).collect();
@@ -23,12 +28,12 @@ pub fn encode(request: &Request, model: &str) -> Value {
     if let Some(temperature) = request.temperature {
         body["temperature"] = decimal(temperature);
     }
-    body
+    Encoded { body, unsaid: Vec::new() }
 }
 
 fn message(turn: &Turn) -> Option<Value> {
     let role = match turn.role {
-        Role::User => "user",
+        Role::User | Role::System => "user",
         Role::Assistant => "assistant",
     };
     // Results must stand before all else in their turn, else the API says that calls lack their results.
@@ -48,16 +53,21 @@ fn block(part: &Part) -> Option<Value> {
             json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input})
         }
         Part::ToolResult(result) => {
-            let content = &result.content;
+            let content = result.content.iter().filter_map(Part::as_text).collect::<Vec<_>>().join("\n");
             let mut block = json!({"type": "tool_result", "tool_use_id": result.call_id, "content": content});
             if result.is_error {
                 block["is_error"] = json!(true);
             }
             block
         }
+        _ => return None,
     })
 }
 
 fn tool(tool: &Tool) -> Value {
-    json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters})
+    let schema = match &tool.input {
+        ToolInput::Json(schema) => schema.clone(),
+        ToolInput::Text { .. } => json!({"type": "object"}),
+    };
+    json!({"name": tool.name, "description": tool.description, "input_schema": schema})
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::transcript::{arguments, play, request, started, text, usage};
+use crate::transcript::{arguments, play, request, started, text, to, usage};
 
 const TURN: &str = r#"event: message_start
 data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","content":[],"model":"m","stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":7,"cache_read_input_tokens":100,"output_tokens":1}}}
@@ -172,13 +172,13 @@ fn encodes_a_whole_conversation() {
             ]},
         ],
     });
-    assert_eq!(encode(&request(), "claude-x"), expected);
+    assert_eq!(encode(&request(), &to("claude-x")).body, expected);
 }
 
 #[test]
 fn leaves_out_what_was_not_asked_for() {
-    let body = encode(&chat::Request::default(), "m");
-    assert_eq!(body, json!({"model": "m", "max_tokens": 0, "stream": true, "messages": []}));
+    let body = encode(&chat::Request::default(), &to("m")).body;
+    assert_eq!(body, json!({"model": "m", "max_tokens": 4096, "stream": true, "messages": []}));
 }
 
 #[test]

@@ -1,21 +1,24 @@
 //! A request in Gemini's words.
 
-use chat::{Part, Request, Role, Tool, ToolResult, Turn};
+use chat::{Part, Request, Role, Tool, ToolInput, ToolResult, Turn};
 use serde_json::{Value, json};
 
 use crate::arguments::object;
 use crate::number::decimal;
+use crate::{Encoded, To};
 
 /// The body of `streamGenerateContent`; the model stands in the URL and not here.
-pub fn encode(request: &Request, _model: &str) -> Value {
+pub fn encode(request: &Request, _to: &To<'_>) -> Encoded {
     let contents: Vec<Value> =
         (0..request.turns.len()).filter_map(|place| content(&request.turns[..=place])).collect();
     let mut body = json!({
         "contents": contents,
         "generationConfig": {"maxOutputTokens": request.max_output},
     });
-    if let Some(system) = request.system.as_ref().filter(|system| !system.is_empty()) {
-        body["systemInstruction"] = json!({"parts": [{"text": system}]});
+    let system: Vec<Value> =
+        request.system.iter().filter_map(Part::as_text).map(|text| json!({"text": text})).collect();
+    if !system.is_empty() {
+        body["systemInstruction"] = json!({"parts": system});
     }
     if !request.tools.is_empty() {
         let tools: Vec<Value> = request.tools.iter().map(tool).collect();
@@ -24,14 +27,14 @@ pub fn encode(request: &Request, _model: &str) -> Value {
     if let Some(temperature) = request.temperature {
         body["generationConfig"]["temperature"] = decimal(temperature);
     }
-    body
+    Encoded { body, unsaid: Vec::new() }
 }
 
 /// The last of `turns`; the others are there to find the names of the calls that it answers.
 fn content(turns: &[Turn]) -> Option<Value> {
     let turn = turns.last()?;
     let role = match turn.role {
-        Role::User => "user",
+        Role::User | Role::System => "user",
         Role::Assistant => "model",
     };
     let parts: Vec<Value> = turn.parts.iter().filter_map(|part| encode_part(part, turns)).collect();
@@ -48,11 +51,13 @@ fn encode_part(part: &Part, turns: &[Turn]) -> Option<Value> {
         }
         Part::ToolResult(result) => {
             let ToolResult { call_id, content, is_error } = result;
+            let content = content.iter().filter_map(Part::as_text).collect::<Vec<_>>().join("\n");
             let key = if *is_error { "error" } else { "output" };
             let name = called(call_id, turns);
             let response = json!({"id": call_id, "name": name, "response": {key: content}});
             Some(json!({"functionResponse": response}))
         }
+        _ => None,
     }
 }
 
@@ -61,16 +66,20 @@ fn called<'a>(id: &str, turns: &'a [Turn]) -> &'a str {
     let parts = turns.iter().rev().flat_map(|turn| &turn.parts);
     let name = parts.filter_map(|part| match part {
         Part::ToolCall(call) if call.id == id => Some(call.name.as_str()),
-        Part::ToolCall(_) | Part::Text { .. } | Part::ToolResult(_) => None,
+        _ => None,
     });
     name.into_iter().next().unwrap_or("unknown")
 }
 
 /// `parametersJsonSchema` takes JSON Schema; `parameters` would take a subset of OpenAPI's.
 fn tool(tool: &Tool) -> Value {
+    let schema = match &tool.input {
+        ToolInput::Json(schema) => schema.clone(),
+        ToolInput::Text { .. } => json!({"type": "object"}),
+    };
     json!({
         "name": tool.name,
         "description": tool.description,
-        "parametersJsonSchema": tool.parameters,
+        "parametersJsonSchema": schema,
     })
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::transcript::{arguments, play, request, started, text, usage};
+use crate::transcript::{arguments, play, request, started, text, to, usage};
 
 const TURN: &str = concat!(
     r#"data: {"candidates":[{"content":{"parts":[{"text":"hmm","thought":true}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":100,"thoughtsTokenCount":5,"totalTokenCount":105},"modelVersion":"m","responseId":"r"}"#,
@@ -125,7 +125,7 @@ fn encodes_a_whole_conversation() {
             ]},
         ],
     });
-    assert_eq!(encode(&request(), "unused"), expected);
+    assert_eq!(encode(&request(), &to("unused")).body, expected);
 }
 
 #[test]

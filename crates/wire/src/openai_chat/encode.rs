@@ -1,17 +1,19 @@
 //! A request in OpenAI's words.
 
-use chat::{Part, Request, Role, Tool, ToolCall, Turn};
+use chat::{Part, Request, Role, Tool, ToolCall, ToolInput, Turn};
 use serde_json::{Value, json};
 
 use crate::number::decimal;
+use crate::{Encoded, To};
 
-/// The body of `POST /v1/chat/completions`, streaming and with usage.
-pub fn encode(request: &Request, model: &str) -> Value {
-    let system = request.system.iter().filter(|system| !system.is_empty());
+/// The body of `POST /v1/chat/completions`, with usage.
+pub fn encode(request: &Request, to: &To<'_>) -> Encoded {
+    let model = to.model;
+    let system = request.system.iter().filter_map(Part::as_text);
     let system = system.map(|system| json!({"role": "system", "content": system}));
     let mut body = json!({
         "model": model,
-        "stream": true,
+        "stream": to.is_streamed,
         "stream_options": {"include_usage": true},
         "messages": system.chain(request.turns.iter().flat_map(messages)).collect::<Vec<_>>(),
     });
@@ -24,7 +26,7 @@ pub fn encode(request: &Request, model: &str) -> Value {
     if !request.tools.is_empty() {
         body["tools"] = request.tools.iter().map(tool).collect();
     }
-    body
+    Encoded { body, unsaid: Vec::new() }
 }
 
 /// OpenAI's `o` series, and `gpt` from 5 on; a gateway's prefix such as `openai/` may stand before it.
@@ -41,7 +43,7 @@ fn reasons(model: &str) -> bool {
 
 fn messages(turn: &Turn) -> Vec<Value> {
     match turn.role {
-        Role::User => user(turn),
+        Role::User | Role::System => user(turn),
         Role::Assistant => assistant(turn).into_iter().collect(),
     }
 }
@@ -52,10 +54,11 @@ fn user(turn: &Turn) -> Vec<Value> {
         Part::ToolResult(result) => {
             // There is no flag for it on this wire.
             let mark = if result.is_error { "The tool failed: " } else { "" };
-            let content = format!("{mark}{}", result.content);
+            let content = result.content.iter().filter_map(Part::as_text).collect::<Vec<_>>().join("\n");
+            let content = format!("{mark}{content}");
             Some(json!({"role": "tool", "tool_call_id": result.call_id, "content": content}))
         }
-        Part::Text { .. } | Part::ToolCall(_) => None,
+        _ => None,
     });
     let text = text(turn).map(|text| json!({"role": "user", "content": text}));
     results.chain(text).collect()
@@ -67,7 +70,7 @@ fn assistant(turn: &Turn) -> Option<Value> {
         .iter()
         .filter_map(|part| match part {
             Part::ToolCall(call) => Some(tool_call(call)),
-            Part::Text { .. } | Part::ToolResult(_) => None,
+            _ => None,
         })
         .collect();
     let text = text(turn);
@@ -84,7 +87,7 @@ fn text(turn: &Turn) -> Option<String> {
         .iter()
         .filter_map(|part| match part {
             Part::Text { text } if !text.is_empty() => Some(text.as_str()),
-            Part::Text { .. } | Part::ToolCall(_) | Part::ToolResult(_) => None,
+            _ => None,
         })
         .collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
@@ -96,7 +99,11 @@ fn tool_call(call: &ToolCall) -> Value {
 }
 
 fn tool(tool: &Tool) -> Value {
-    let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
+    let schema = match &tool.input {
+        ToolInput::Json(schema) => schema.clone(),
+        ToolInput::Text { .. } => json!({"type": "object"}),
+    };
+    let function = json!({"name": tool.name, "description": tool.description, "parameters": schema});
     json!({"type": "function", "function": function})
 }
 

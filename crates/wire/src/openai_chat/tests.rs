@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::transcript::{arguments, play, request, started, text, usage};
+use crate::transcript::{arguments, play, request, started, text, to, usage};
 
 const TURN: &str = r#": OPENROUTER PROCESSING
 
@@ -184,12 +184,12 @@ fn encodes_a_whole_conversation() {
             {"role": "user", "content": "go on"},
         ],
     });
-    assert_eq!(encode(&request(), "local"), expected);
+    assert_eq!(encode(&request(), &to("local")).body, expected);
 }
 
 #[test]
 fn speaks_to_reasoning_models_as_they_want_it() {
-    let body = encode(&request(), "gpt-5.2");
+    let body = encode(&request(), &to("gpt-5.2")).body;
     assert_eq!(body["max_completion_tokens"], 100);
     assert!(body.get("max_tokens").is_none() && body.get("temperature").is_none());
 }
