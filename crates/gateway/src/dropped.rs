@@ -1,9 +1,8 @@
 //! What a deployment's model does not want to be told, learned from its refusals and kept as long as the process lives.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chat::{Parameter, Request};
+use chat::Parameter;
 
 /// The parameters that one deployment is not told any more.
 #[derive(Debug, Default)]
@@ -12,13 +11,9 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// What is left of a request, and what was left out of it.
-    pub(crate) fn strip<'a>(&self, request: &'a Request) -> (Cow<'a, Request>, Option<Parameter>) {
-        let dropped = Parameter::ALL.into_iter().find(|one| request.has(*one) && self.has(*one));
-        match dropped {
-            Some(parameter) => (Cow::Owned(request.without(parameter)), dropped),
-            None => (Cow::Borrowed(request), None),
-        }
+    /// What is not told any more of what a question tells.
+    pub(crate) fn of(&self, tells: impl Fn(Parameter) -> bool) -> Option<Parameter> {
+        Parameter::ALL.into_iter().find(|one| tells(*one) && self.has(*one))
     }
 
     /// Remembers a parameter; whether it was not known yet.

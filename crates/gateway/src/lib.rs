@@ -8,6 +8,7 @@ mod concluding;
 mod dropped;
 mod error;
 mod fault;
+mod hearing;
 mod operation;
 mod report;
 mod routes;
@@ -31,7 +32,8 @@ pub use report::{Concluded, End, Outcome, Report};
 pub use routes::{Deployment, Routes};
 
 use concluding::Concluding;
-use run::Run;
+use hearing::Hearing;
+use run::{Heard, Question, Run};
 
 /// The longest that one call may take, whatever its caller grants.
 pub const MAX_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -129,14 +131,31 @@ impl Gateway {
     ) -> Result<Receipt, Error> {
         let routes = self.routes.load_full();
         let candidates = routes.candidates(call.role, call.models)?;
-        let mut run = Run::start(self, call, routes.table().policy().attempts());
+        let Call { role, operation, request, within, .. } = call;
+        let question = Question { role, operation, within };
+        let mut run = Run::start(self, question, routes.table().policy().attempts());
+        let mut hearing = Hearing { role, request, on_event };
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
-            if let Some(heard) = run.candidate(deployment, others, on_event).await? {
-                return Ok(run.receipt(deployment, heard));
+            if let Some(heard) = run.candidate(deployment, others, &mut hearing).await? {
+                return Ok(receipt(deployment, heard, run));
             }
         }
         Err(run.unavailable())
+    }
+}
+
+fn receipt(deployment: &Deployment, heard: Heard<Answer>, run: Run<'_>) -> Receipt {
+    let Heard { answer, dropped } = heard;
+    let (usage, (attempts, duration)) = (answer.usage, run.end());
+    Receipt {
+        answer,
+        deployment: deployment.id.clone(),
+        usage,
+        cost: deployment.cost(&usage),
+        dropped,
+        attempts,
+        duration,
     }
 }
 

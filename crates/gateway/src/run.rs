@@ -2,17 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-use chat::{Answer, Parameter, Request};
+use chat::Parameter;
 use routing::{Failed, Failure, Verdict};
+use tracing::Instrument;
 use units::DeploymentId;
 use upstream::FailureClass;
 
-use crate::asked::{Asked, OnEvent};
-use crate::{Attempt, Call, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Receipt, Why};
+use crate::asked::Asked;
+use crate::{Attempt, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Operation, Why};
+
+/// How a deployment is asked, once or several times, and what for an answer comes of it.
+pub(crate) trait Ask {
+    /// What the caller is given at the end.
+    type Answer;
+
+    /// Whether the question tells the model this parameter.
+    fn tells(&self, parameter: Parameter) -> bool;
+
+    /// Asks once, leaving out what the model does not want to be told, and shows the answer as it comes. What is shown and
+    /// used is said to `asked` when it happens.
+    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<Self::Answer, Why>;
+}
+
+/// What a call is about, whoever is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    /// Who asks.
+    pub(crate) role: &'a str,
+    /// What for.
+    pub(crate) operation: Operation,
+    /// The longest that all attempts together may take.
+    pub(crate) within: Duration,
+}
 
 pub(crate) struct Run<'a> {
     gateway: &'a Gateway,
-    call: Call<'a>,
+    question: Question<'a>,
     started: Instant,
     within: Duration,
     /// How often a candidate may be asked.
@@ -23,9 +48,9 @@ pub(crate) struct Run<'a> {
 }
 
 /// An answer, and what was not told to get it.
-pub(crate) struct Heard {
-    answer: Answer,
-    dropped: Option<Parameter>,
+pub(crate) struct Heard<T> {
+    pub(crate) answer: T,
+    pub(crate) dropped: Option<Parameter>,
 }
 
 /// What follows an attempt without an answer.
@@ -35,11 +60,11 @@ enum Next {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn start(gateway: &'a Gateway, call: Call<'a>, most: u32) -> Self {
-        let within = call.within.min(MAX_WITHIN);
+    pub(crate) fn start(gateway: &'a Gateway, question: Question<'a>, most: u32) -> Self {
+        let within = question.within.min(MAX_WITHIN);
         Self {
             gateway,
-            call,
+            question,
             started: gateway.clock.now(),
             within,
             most,
@@ -49,22 +74,22 @@ impl<'a> Run<'a> {
     }
 
     /// Asks one candidate, again if that is promising; `None` when it is the next one's turn.
-    pub(crate) async fn candidate(
+    pub(crate) async fn candidate<A: Ask>(
         &mut self,
         deployment: &Deployment,
         others: bool,
-        on_event: OnEvent<'_>,
-    ) -> Result<Option<Heard>, Error> {
+        ask: &mut A,
+    ) -> Result<Option<Heard<A::Answer>>, Error> {
         for attempt in 1..=self.most {
             if self.left().is_zero() {
                 return Ok(None);
             }
-            let (request, dropped) = deployment.dropped.strip(self.call.request);
-            let mut heard = self.attempt(deployment, &request, on_event).await?;
-            let mut dropped = dropped;
-            if let Some(parameter) = heard.as_ref().err().and_then(|failed| refused(failed, &request)) {
+            let mut dropped = deployment.dropped.of(|parameter| ask.tells(parameter));
+            let mut heard = self.attempt(deployment, ask, dropped).await?;
+            let refused = heard.as_ref().err().and_then(refused);
+            if let Some(parameter) = refused.filter(|one| ask.tells(*one) && dropped != Some(*one)) {
                 dropped = Some(parameter);
-                heard = self.without(parameter, deployment, heard, on_event).await?;
+                heard = self.without(parameter, deployment, heard, ask).await?;
             }
             match heard {
                 Ok(answer) => return Ok(Some(Heard { answer, dropped })),
@@ -78,15 +103,14 @@ impl<'a> Run<'a> {
     }
 
     /// Asks once more without what was refused; what helped is remembered.
-    async fn without(
+    async fn without<A: Ask>(
         &mut self,
         parameter: Parameter,
         deployment: &Deployment,
-        refusal: Result<Answer, Attempt>,
-        on_event: OnEvent<'_>,
-    ) -> Result<Result<Answer, Attempt>, Error> {
-        let request = self.call.request.without(parameter);
-        let heard = self.attempt(deployment, &request, on_event).await?;
+        refusal: Result<A::Answer, Attempt>,
+        ask: &mut A,
+    ) -> Result<Result<A::Answer, Attempt>, Error> {
+        let heard = self.attempt(deployment, ask, Some(parameter)).await?;
         if let Err(Attempt { why, .. }) = &heard
             && why.class().is_none_or(|class| class == FailureClass::Client)
         {
@@ -103,24 +127,16 @@ impl<'a> Run<'a> {
         Ok(heard)
     }
 
-    pub(crate) fn receipt(self, deployment: &Deployment, heard: Heard) -> Receipt {
-        let Heard { answer, dropped } = heard;
-        let usage = answer.usage;
-        Receipt {
-            answer,
-            deployment: deployment.id.clone(),
-            usage,
-            cost: deployment.cost(&usage),
-            dropped,
-            attempts: self.attempts,
-            duration: self.gateway.clock.now().saturating_duration_since(self.started),
-        }
+    /// The attempts that failed, and how long all has taken.
+    pub(crate) fn end(self) -> (Vec<Attempt>, Duration) {
+        let duration = self.gateway.clock.now().saturating_duration_since(self.started);
+        (self.attempts, duration)
     }
 
     pub(crate) fn unavailable(self) -> Error {
         let now = self.gateway.clock.now();
         Error::Unavailable {
-            role: self.call.role.to_owned(),
+            role: self.question.role.to_owned(),
             within: self.within,
             attempts: self.attempts,
             retry_after: self.soonest.map(|at| at.saturating_duration_since(now)),
@@ -128,14 +144,13 @@ impl<'a> Run<'a> {
     }
 
     /// One attempt: the answer, or the failure to judge; what was shown already ends the call.
-    async fn attempt(
+    async fn attempt<A: Ask>(
         &mut self,
         deployment: &Deployment,
-        request: &Request,
-        on_event: OnEvent<'_>,
-    ) -> Result<Result<Answer, Attempt>, Error> {
-        let gateway = self.gateway;
-        let entered = Asked::enter(deployment, self.call, &gateway.clock, gateway.report.as_ref());
+        ask: &mut A,
+        untold: Option<Parameter>,
+    ) -> Result<Result<A::Answer, Attempt>, Error> {
+        let entered = Asked::enter(deployment, self.gateway, self.question, self.left());
         let mut asked = match entered {
             Ok(asked) => asked,
             Err(why) => {
@@ -145,18 +160,15 @@ impl<'a> Run<'a> {
                 return Ok(Err(Attempt { deployment: deployment.id.clone(), why, usage, cost, duration }));
             }
         };
-        let call = upstream::Call {
-            role: self.call.role,
-            model: &deployment.id.model,
-            request,
-            first_byte: gateway.patience.first_byte,
-            between_bytes: gateway.patience.between_bytes,
-            total: self.left(),
-        };
-        let why = match asked.hear(&gateway.client, &call, on_event).await {
-            Ok(answer) => return Ok(Ok(answer)),
+        let span = asked.span.clone();
+        let why = match ask.ask(&mut asked, untold).instrument(span).await {
+            Ok(answer) => {
+                asked.answered();
+                return Ok(Ok(answer));
+            }
             Err(why) => why,
         };
+        asked.failed(&why);
         let (usage, duration) = (asked.usage(), asked.elapsed());
         let (deployment, cost) = (deployment.id.clone(), deployment.cost(&usage));
         if asked.was_shown() {
@@ -218,10 +230,10 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The parameter of `request` that a candidate does not want to be told.
-fn refused(failed: &Attempt, request: &Request) -> Option<Parameter> {
+/// The parameter that a candidate does not want to be told.
+fn refused(failed: &Attempt) -> Option<Parameter> {
     let Why::Upstream(error) = &failed.why else { return None };
-    error.refused_parameter().filter(|parameter| request.has(*parameter))
+    error.refused_parameter()
 }
 
 fn failure_of(class: FailureClass) -> Failure {

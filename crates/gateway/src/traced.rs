@@ -4,12 +4,12 @@
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use crate::{Call, Deployment, End, Operation, Outcome};
+use crate::{Deployment, End, Operation, Outcome};
 
 /// The span of a call that is about to be made. Its name is the conventions': what is asked, and of which model.
-pub(crate) fn attempt(deployment: &Deployment, question: &Call<'_>) -> Span {
+pub(crate) fn attempt(deployment: &Deployment, asked_for: Operation) -> Span {
     let (provider, model) = (&deployment.id.provider, &deployment.id.model);
-    let operation = convention(question.operation);
+    let operation = convention(asked_for);
     info_span!(
         "model call",
         otel.name = format!("{operation} {model}"),
@@ -24,7 +24,7 @@ pub(crate) fn attempt(deployment: &Deployment, question: &Call<'_>) -> Span {
         gen_ai.usage.cache_read.input_tokens = Empty,
         gen_ai.usage.cache_creation.input_tokens = Empty,
         gen_ai.usage.reasoning.output_tokens = Empty,
-        impresario.operation = question.operation.name(),
+        impresario.operation = asked_for.name(),
         impresario.cost_nanodollars = Empty,
         impresario.first_output_ms = Empty,
     )
