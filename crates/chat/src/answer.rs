@@ -45,9 +45,10 @@ impl From<Message> for Answer {
         let Message { parts, usage, stop, .. } = message;
         let (mut text, mut tool_calls) = (String::new(), Vec::new());
         for part in parts {
-            match part {
-                Part::ToolCall(call) => tool_calls.push(call),
-                part => text.push_str(part.as_text().unwrap_or_default()),
+            if let Part::ToolCall(call) = part {
+                tool_calls.push(call);
+            } else {
+                text.push_str(part.as_text().unwrap_or_default());
             }
         }
         Self { text, tool_calls, usage, stop }
