@@ -159,7 +159,12 @@ impl Entry<'_> {
         Ok(Account {
             id: self.id.clone(),
             source: Source::Model,
-            endpoint: Endpoint::Http(HttpEndpoint { dialect, base_url: base_url.url().clone(), key }),
+            endpoint: Endpoint::Http(HttpEndpoint {
+                dialect,
+                has_responses: kind == Kind::OpenAi,
+                base_url: base_url.url().clone(),
+                key,
+            }),
             key_command,
             readiness,
             models: (!is_asked).then_some(models),

@@ -6,16 +6,16 @@ use cells::{InFlight, Permit};
 use chat::Usage;
 use clock::Clock;
 use tracing::Span;
-use upstream::{FailureClass, Wait};
+use upstream::{FailureClass, Wait, Waits};
 
 use crate::run::Question;
-use crate::{Deployment, End, Fault, Gateway, Outcome, Why, traced};
+use crate::{Deployment, End, Fault, Gateway, Outcome, Patience, Why, traced};
 
 pub(crate) struct Asked<'a> {
     pub(crate) deployment: &'a Deployment,
     pub(crate) gateway: &'a Gateway,
     /// How long it may take.
-    pub(crate) within: Duration,
+    within: Duration,
     pub(crate) span: Span,
     question: Question<'a>,
     permit: Option<Permit<'a>>,
@@ -95,6 +95,12 @@ impl<'a> Asked<'a> {
         if let Some(permit) = self.permit.take() {
             permit.succeed(self.clock().now());
         }
+    }
+
+    /// How long it may take, and in what steps.
+    pub(crate) fn waits(&self) -> Waits {
+        let Patience { first_byte, between_bytes } = self.gateway.patience;
+        Waits { first_byte, between_bytes, total: self.within }
     }
 
     fn clock(&self) -> &'a Clock {

@@ -110,7 +110,13 @@ mod tests {
 
     fn status(status: u16) -> Why {
         let (origin, message) = ("http://127.0.0.1".to_owned(), "no".to_owned());
-        Why::Upstream(Box::new(upstream::Error::Status { origin, status, retry_after: None, message }))
+        Why::Upstream(Box::new(upstream::Error::Status {
+            origin,
+            status,
+            retry_after: None,
+            message,
+            refusal: None,
+        }))
     }
 
     fn timeout(waited_for: Wait) -> Why {

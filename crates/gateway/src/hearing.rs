@@ -29,9 +29,7 @@ impl Ask for Hearing<'_> {
             role: self.role,
             model: &asked.deployment.id.model,
             request: without.as_ref().unwrap_or(self.request),
-            first_byte: gateway.patience.first_byte,
-            between_bytes: gateway.patience.between_bytes,
-            total: asked.within,
+            waits: asked.waits(),
         };
         let upstream = |error| Why::Upstream(Box::new(error));
         let mut stream = gateway.client.call(&asked.deployment.endpoint, &call).await.map_err(upstream)?;

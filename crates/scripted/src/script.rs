@@ -127,10 +127,10 @@ fn check(script: &str, rule: usize, answer: &Written) -> Result<(), Error> {
 /// All that the model would read, as one text.
 fn prompt(request: &Request) -> String {
     let parts = request.system.iter().chain(request.turns.iter().flat_map(|turn| &turn.parts));
-    let texts = parts.flat_map(|part| match part {
-        Part::ToolResult(result) => result.content.iter().filter_map(Part::as_text).collect(),
-        part => Vec::from_iter(part.as_text()),
+    let texts = parts.flat_map(|part| {
+        if let Part::ToolResult(result) = part { &result.content } else { std::slice::from_ref(part) }
     });
+    let texts = texts.filter_map(Part::as_text);
     texts.collect::<Vec<_>>().join("\n")
 }
 

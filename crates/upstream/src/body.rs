@@ -36,3 +36,13 @@ pub(crate) fn reason(endpoint: &HttpEndpoint, body: &[u8]) -> String {
         None => "it gave no reason".to_owned(),
     }
 }
+
+/// A body without the key, which some providers repeat.
+pub(crate) fn without_key(key: Option<&Secret>, body: Vec<u8>) -> Vec<u8> {
+    match (key, String::from_utf8(body)) {
+        (Some(key), Ok(text)) => key.redact(&text).into_bytes(),
+        (None, Ok(text)) => text.into_bytes(),
+        // Read as JSON before, so that it is UTF-8.
+        (_, Err(_)) => Vec::new(),
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clock::Clock;
 use units::ModelName;
 
-use crate::{Endpoint, Error, EventStream, HttpEndpoint, http, played, tls};
+use crate::{Endpoint, Error, EventStream, HttpEndpoint, Relayed, Verbatim, http, played, tls};
 
 /// How long a list of models may take.
 const MODELS_WITHIN: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ impl Default for Options {
     }
 }
 
-/// One call. Its waits begin when it is sent, and time in which the caller does not ask for events counts as total only.
+/// One call.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Who asks; only scripts look at it.
@@ -37,7 +37,14 @@ pub struct Call<'a> {
     pub model: &'a ModelName,
     /// What is asked.
     pub request: &'a chat::Request,
-    /// The longest wait for the first event, connecting among it.
+    /// How long it may take.
+    pub waits: Waits,
+}
+
+/// How long a call may take, from when it is sent. Time in which the caller does not ask for more counts as total only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// The longest wait for the first output, connecting among it.
     pub first_byte: Duration,
     /// The longest wait for more bytes after that.
     pub between_bytes: Duration,
@@ -109,6 +116,14 @@ impl Client {
             Endpoint::Http(endpoint) => http::call(self, endpoint, call).await,
             Endpoint::Scripted(script) => played::call(&self.clock, script, call).await,
         }
+    }
+
+    /// Sends bytes in the endpoint's own dialect and waits until the provider accepts them.
+    ///
+    /// # Errors
+    /// When the provider refuses, cannot be reached or takes too long.
+    pub async fn relay(&self, endpoint: &HttpEndpoint, call: &Verbatim<'_>) -> Result<Relayed, Error> {
+        http::relay(self, endpoint, call).await
     }
 
     /// The models that an endpoint says it serves, at most 1,000; those whose names cannot be configured are left out.

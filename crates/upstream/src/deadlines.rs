@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clock::Clock;
 
-use crate::{Call, Error, Wait};
+use crate::{Error, Wait, Waits};
 
 /// No wait is longer; it keeps sums of instants from overflowing.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -23,14 +23,14 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     /// The waits of a call that starts now.
-    pub(crate) fn start(clock: &Clock, origin: String, call: &Call<'_>) -> Self {
+    pub(crate) fn start(clock: &Clock, origin: String, waits: Waits) -> Self {
         Self {
             clock: clock.clone(),
             origin,
             started: clock.now(),
-            first_event: call.first_byte.min(LONGEST),
-            between_bytes: call.between_bytes.min(LONGEST),
-            total: call.total.min(LONGEST),
+            first_event: waits.first_byte.min(LONGEST),
+            between_bytes: waits.between_bytes.min(LONGEST),
+            total: waits.total.min(LONGEST),
             begun: false,
         }
     }

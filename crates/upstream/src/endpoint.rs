@@ -33,6 +33,8 @@ pub enum Endpoint {
 pub struct HttpEndpoint {
     /// What it speaks.
     pub dialect: Dialect,
+    /// Whether it speaks OpenAI's Responses too, at `{base}/responses`.
+    pub has_responses: bool,
     /// Where it is: `http` or `https`, without user name, query or fragment.
     pub base_url: Url,
     /// The key it asks for; local servers ask for none.
@@ -84,7 +86,12 @@ mod tests {
     use super::*;
 
     fn endpoint(url: &str) -> HttpEndpoint {
-        HttpEndpoint { dialect: Dialect::OpenAiChat, base_url: url.parse().unwrap(), key: None }
+        HttpEndpoint {
+            dialect: Dialect::OpenAiChat,
+            has_responses: false,
+            base_url: url.parse().unwrap(),
+            key: None,
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Refusal;
+
 /// What a caller can do after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
@@ -86,6 +88,8 @@ pub enum Error {
         retry_after: Option<Duration>,
         /// Its own words, shortened, without the key.
         message: String,
+        /// All it said, for a caller who speaks its dialect; `None` where that cannot be read, or nobody would.
+        refusal: Option<Box<Refusal>>,
     },
     /// The provider reported an error after the answer had begun.
     #[error("{origin} broke off its answer with status {status}: {message}")]

@@ -1,7 +1,10 @@
 //! A call over HTTP: from the request to the head of the answer.
 
+mod relayed;
 mod stream;
 
+pub use relayed::Relayed;
+pub(crate) use relayed::relay;
 pub(crate) use stream::HttpStream;
 
 use reqwest::Response;
@@ -27,7 +30,7 @@ pub(crate) async fn call(
     endpoint: &HttpEndpoint,
     call: &Call<'_>,
 ) -> Result<EventStream, Error> {
-    let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call);
+    let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
     let url = endpoint.call_url(call.model.as_str())?;
     let request = client.http.post(url).json(&endpoint.dialect.encode(call));
     let trace = client.trace.as_ref().and_then(|trace| trace());
@@ -80,7 +83,8 @@ async fn send(
     // The status says enough: a body that breaks off takes only the reason away.
     let body = body::read(&mut response, MAX_ERROR_BYTES).await.map(|(body, _)| body).unwrap_or_default();
     let message = body::reason(endpoint, &body);
-    Err(Error::Status { origin: endpoint.origin(), status: status.as_u16(), retry_after, message })
+    let status = status.as_u16();
+    Err(Error::Status { origin: endpoint.origin(), status, retry_after, message, refusal: None })
 }
 
 /// Refuses a header with another value than `expected`, parameters aside. A missing `Content-Encoding` is `identity`.

@@ -16,8 +16,13 @@ mod played;
 mod retry_after;
 mod stream;
 mod tls;
+mod verbatim;
+mod way;
 
-pub use client::{Call, Client, Options, TraceParent};
+pub use client::{Call, Client, Options, TraceParent, Waits};
 pub use endpoint::{Dialect, Endpoint, HttpEndpoint};
 pub use error::{Error, FailureClass, Wait};
+pub use http::Relayed;
 pub use stream::EventStream;
+pub use verbatim::{Refusal, Verbatim};
+pub use way::{Method, Way};

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use units::{ModelName, TokenCount};
 
-use crate::{Call, Client, Dialect, Endpoint, Error, EventStream, HttpEndpoint, Options};
+use crate::{Call, Client, Dialect, Endpoint, Error, EventStream, HttpEndpoint, Options, Waits};
 
 pub(crate) const KEY: &str = "sk-key-that-nobody-may-see";
 
@@ -60,6 +60,7 @@ impl Server {
         let base = if dialect == Dialect::OpenAiChat { "/v1" } else { "" };
         HttpEndpoint {
             dialect,
+            has_responses: false,
             base_url: format!("{}{base}", self.address).parse().unwrap(),
             key: Some(Secret::try_new(KEY).unwrap()),
         }
@@ -136,9 +137,11 @@ impl Asked {
             role: "editor",
             model: &self.model,
             request: &self.request,
-            first_byte: Duration::from_secs(30),
-            between_bytes: Duration::from_secs(10),
-            total: Duration::from_secs(100),
+            waits: Waits {
+                first_byte: Duration::from_secs(30),
+                between_bytes: Duration::from_secs(10),
+                total: Duration::from_secs(100),
+            },
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Played {
 pub(crate) async fn call(clock: &Clock, script: &Script, call: &Call<'_>) -> Result<EventStream, Error> {
     let question = Question { role: call.role, model: call.model, request: call.request };
     let steps = script.answer(&question)?.into();
-    let mut played = Played { steps, deadlines: Deadlines::start(clock, ORIGIN.to_owned(), call) };
+    let mut played = Played { steps, deadlines: Deadlines::start(clock, ORIGIN.to_owned(), call.waits) };
     played.open().await?;
     Ok(EventStream::played(played))
 }
@@ -59,7 +59,7 @@ impl Played {
             }
             Some(Step::Fail(Fault::Cut)) => Err(Error::Cut { origin: ORIGIN.to_owned() }),
             Some(Step::Fail(Fault::Status { status, retry_after, message })) => {
-                Err(Error::Status { origin: ORIGIN.to_owned(), status, retry_after, message })
+                Err(Error::Status { origin: ORIGIN.to_owned(), status, retry_after, message, refusal: None })
             }
         }
     }

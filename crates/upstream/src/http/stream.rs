@@ -87,7 +87,7 @@ impl HttpStream {
                     return Err(Error::TooLarge { origin, limit: MAX_ANSWER_BYTES });
                 }
                 if let Err(error) = self.decode(&piece) {
-                    self.failure = Some(self.broken(error));
+                    self.failure = Some(self.endpoint.broken(error));
                 }
                 Ok(())
             }
@@ -103,16 +103,19 @@ impl HttpStream {
 
     fn finish(&mut self) -> Result<(), Error> {
         self.over = true;
-        let last = self.decoder.finish().map_err(|error| self.broken(error))?;
+        let last = self.decoder.finish().map_err(|error| self.endpoint.broken(error))?;
         self.ready.extend(last);
         Ok(())
     }
+}
 
-    fn broken(&self, error: wire::Error) -> Error {
-        let origin = self.endpoint.origin();
+impl HttpEndpoint {
+    /// What is wrong with an answer's words, as an error of this provider.
+    pub(crate) fn broken(&self, error: wire::Error) -> Error {
+        let origin = self.origin();
         match error {
             wire::Error::Reported { status, message } => {
-                let message = body::words(self.endpoint.key.as_ref(), &message);
+                let message = body::words(self.key.as_ref(), &message);
                 Error::Reported { origin, status, message }
             }
             wire::Error::Cut { .. } => Error::Cut { origin },
