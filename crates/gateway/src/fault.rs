@@ -168,7 +168,11 @@ mod tests {
             duration: Duration::ZERO,
         };
         assert_eq!(unavailable(vec![attempt(status(401)), attempt(status(503))]).fault(), Fault::Provider);
-        let nobody = routing::NoCandidate { role: "planner".to_owned(), passed_by: Vec::new() };
+        let nobody = routing::NoCandidate {
+            wanted: "the role `planner`".to_owned(),
+            is_unknown: false,
+            passed_by: Vec::new(),
+        };
         assert_eq!(Error::from(nobody).fault(), Fault::Own);
     }
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use access::Models;
 use units::DeploymentId;
 
-use crate::{Choice, Deployment, MAX_CHAIN, Readiness, Source, Table};
+use crate::{Choice, Deployment, MAX_CHAIN, Readiness, Source, Table, names};
+
+/// How much of a client's name for a model an error shows, in characters.
+const MAX_SHOWN: usize = 128;
 
 /// Why a deployment is no candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +35,10 @@ pub struct PassedBy {
 /// Nobody may answer this role; asking again does not help until the configuration has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoCandidate {
-    /// The role.
-    pub role: String,
+    /// What was wanted: `the role …` or `the model …`.
+    pub wanted: String,
+    /// Whether that is a name that leads nowhere, and not somebody who cannot answer now.
+    pub is_unknown: bool,
     /// Everybody who was considered; empty when there is no deployment at all.
     pub passed_by: Vec<PassedBy>,
 }
@@ -56,7 +61,31 @@ pub fn candidates_among(
     role: &str,
     allowed: &Models,
 ) -> Result<Vec<DeploymentId>, NoCandidate> {
-    let choice = table.choice(role);
+    among(table, table.choice(role), allowed).map_err(|passed_by| NoCandidate {
+        wanted: format!("the role `{role}`"),
+        is_unknown: false,
+        passed_by,
+    })
+}
+
+/// Who may answer a client that asks for the model `name`, as [`candidates_among`].
+///
+/// # Errors
+/// As for [`candidates`]; [`NoCandidate::is_unknown`] is set when the name leads nowhere.
+pub fn candidates_named(
+    table: &Table,
+    name: &str,
+    allowed: &Models,
+) -> Result<Vec<DeploymentId>, NoCandidate> {
+    let wanted = || format!("the model `{}`", name.chars().take(MAX_SHOWN).collect::<String>());
+    let Some(choice) = names::choice(table, name) else {
+        return Err(NoCandidate { wanted: wanted(), is_unknown: true, passed_by: Vec::new() });
+    };
+    let found = among(table, &choice, allowed);
+    found.map_err(|passed_by| NoCandidate { wanted: wanted(), is_unknown: false, passed_by })
+}
+
+fn among(table: &Table, choice: &Choice, allowed: &Models) -> Result<Vec<DeploymentId>, Vec<PassedBy>> {
     let mut eligible = Vec::new();
     let mut passed_by = Vec::new();
     for deployment in considered(table, choice) {
@@ -67,7 +96,7 @@ pub fn candidates_among(
         }
     }
     if eligible.is_empty() {
-        return Err(NoCandidate { role: role.to_owned(), passed_by });
+        return Err(passed_by);
     }
     eligible.truncate(if table.policy().fallback { MAX_CHAIN } else { 1 });
     Ok(eligible)
@@ -107,7 +136,14 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for NoCandidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no model can answer for the role `{}`", self.role)?;
+        if self.is_unknown {
+            return write!(
+                f,
+                "nobody here has {}: name one of those that are listed, or an alias",
+                self.wanted
+            );
+        }
+        write!(f, "no model can answer for {}", self.wanted)?;
         for PassedBy { deployment, reason } in &self.passed_by {
             write!(f, "; {deployment}: {reason}")?;
         }

@@ -3,10 +3,12 @@
 //! It only decides: it calls nobody and reads no clock.
 
 mod candidates;
+mod names;
 mod retry;
 mod table;
 
-pub use candidates::{NoCandidate, PassedBy, Reason, candidates, candidates_among};
+pub use candidates::{NoCandidate, PassedBy, Reason, candidates, candidates_among, candidates_named};
+pub use names::{Alias, BadAlias, MAX_ALIASES};
 pub use retry::{Failed, Failure, MAX_RETRIES, MAX_WAIT, Policy, Verdict, after};
 pub use table::{Choice, Deployment, MAX_CHAIN, MAX_DEPLOYMENTS, MAX_ROLES, Readiness, Source, Table};
 

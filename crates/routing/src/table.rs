@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use units::{DeploymentId, ProviderId};
 
-use crate::{Error, Policy};
+use crate::{Alias, Error, MAX_ALIASES, Policy};
 
 /// The most deployments a table holds.
 pub const MAX_DEPLOYMENTS: usize = 1024;
@@ -60,6 +60,7 @@ pub enum Choice {
 pub struct Table {
     deployments: Vec<Deployment>,
     roles: BTreeMap<String, Choice>,
+    aliases: BTreeMap<Alias, Choice>,
     policy: Policy,
 }
 
@@ -80,13 +81,31 @@ impl Table {
         for (role, choice) in &roles {
             check(role, choice, &ids)?;
         }
-        Ok(Self { deployments, roles, policy: Policy::default() })
+        Ok(Self { deployments, roles, aliases: BTreeMap::new(), policy: Policy::default() })
     }
 
     /// The same table under another policy.
     #[must_use]
     pub fn under(self, policy: Policy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// The same table, where clients' names for models lead to what the operator chose.
+    ///
+    /// # Errors
+    /// What is named twice or not at all, and what is more than the table holds.
+    pub fn naming(self, aliases: BTreeMap<Alias, Choice>) -> Result<Self, Error> {
+        at_most("aliases", aliases.len(), MAX_ALIASES)?;
+        let known = self.deployments.iter().map(|one| &one.id).collect();
+        for (alias, choice) in &aliases {
+            check(&alias.to_string(), choice, &known)?;
+        }
+        Ok(Self { aliases, ..self })
+    }
+
+    /// What clients' names for models lead to.
+    pub fn aliases(&self) -> &BTreeMap<Alias, Choice> {
+        &self.aliases
     }
 
     /// How hard calls try.

@@ -71,7 +71,7 @@ fn every() -> Vec<Refusal> {
         Refusal::WorkspaceRefused(text()),
         Refusal::Conflict(text()),
         Refusal::DiskLow(actors::disk::Low { free: 1, needed: 2 }),
-        Refusal::NoProvider(NoCandidate { role: text(), passed_by: Vec::new() }),
+        Refusal::NoProvider(NoCandidate { wanted: text(), is_unknown: false, passed_by: Vec::new() }),
         Refusal::Busy(text()),
         Refusal::NoRoomForRecords,
         Refusal::Stopping,
