@@ -23,6 +23,7 @@ mod meter;
 mod needs;
 mod nesting;
 pub(crate) mod origin;
+mod pouring;
 mod projection;
 mod refusal;
 pub(crate) mod request_id;

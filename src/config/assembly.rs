@@ -198,9 +198,9 @@ pub fn can_answer(table: &Table) -> bool {
 /// What to tell a person when somebody is missing: who it is, what was seen, and the three ways to mend it.
 pub fn no_provider_help(table: &Table) -> String {
     let mut text = String::from("no model can answer");
-    let refused = ROLES.iter().find_map(|role| routing::candidates(table, role).err());
-    if let Some(refused) = refused {
-        write!(text, " for the {}", refused.role).expect("a String takes all text");
+    let refused = ROLES.iter().find_map(|role| Some((role, routing::candidates(table, role).err()?)));
+    if let Some((role, refused)) = refused {
+        write!(text, " for the {role}").expect("a String takes all text");
         for passed in &refused.passed_by {
             write!(text, "\n  {}: {}", passed.deployment, passed.reason).expect("a String takes all text");
         }

@@ -10,6 +10,7 @@ mod error;
 mod fault;
 mod hearing;
 mod operation;
+mod out;
 mod report;
 mod routes;
 mod run;
@@ -28,6 +29,7 @@ pub use dropped::Dropped;
 pub use error::{Attempt, Error, Interrupted, Why};
 pub use fault::Fault;
 pub use operation::Operation;
+pub use out::{Begun, Out};
 pub use report::{Concluded, End, Outcome, Report};
 pub use routes::{Deployment, Routes};
 
