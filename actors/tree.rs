@@ -9,7 +9,7 @@ use cells::Probes;
 use clock::Clock;
 use gateway::{Gateway, Patience, Routes};
 use pricing::Price;
-use routing::{Choice, Readiness, Source};
+use routing::{Alias, Choice, Readiness, Source};
 use supervision::{
     AskError, ChildError, ChildSpec, End, Intensity, Limit, Node, Pool, Registry, Snapshot, Strategy,
     SupervisorSpec, Tree,
@@ -75,6 +75,8 @@ pub struct Blueprint {
     pub providers: Vec<ProviderSpec>,
     /// What each role wants; `auto` unless said.
     pub roles: BTreeMap<String, Choice>,
+    /// What clients' names for models mean.
+    pub aliases: BTreeMap<Alias, Choice>,
     /// How hard calls try.
     pub policy: routing::Policy,
     /// How connections to providers are made.
@@ -166,7 +168,8 @@ impl Blueprint {
     /// When it contradicts itself.
     pub fn table(&self) -> Result<routing::Table, routing::Error> {
         let deployments = self.providers.iter().flat_map(ProviderSpec::deployments);
-        Ok(routing::Table::try_new(deployments.collect(), self.roles.clone())?.under(self.policy))
+        let table = routing::Table::try_new(deployments.collect(), self.roles.clone())?;
+        Ok(table.naming(self.aliases.clone())?.under(self.policy))
     }
 }
 

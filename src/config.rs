@@ -14,6 +14,7 @@ mod doors;
 mod environment;
 mod error;
 mod forerunner;
+mod gateway;
 mod keeping;
 mod key_place;
 mod layers;

@@ -1,6 +1,6 @@
 //! From the configuration to the blueprint of the tree, and what to say when nobody can answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use actors::tree::{Blueprint, Observed, ProviderSpec};
 use actors::workbench::{EndBeforeRename, Running};
 use clock::Clock;
-use routing::{Choice, MAX_CHAIN, PassedBy, Readiness, Reason, Table};
+use routing::{Alias, Choice, MAX_CHAIN, PassedBy, Readiness, Reason, Table};
 use units::{DeploymentId, ModelName, ProviderId};
 
 use super::accounts::{self, Account};
 use super::environment::{Environment, FAIL_POINT};
 use super::local_servers::{self, Known};
 use super::secret_source::{self, Found};
-use super::settings::{Agents, Store, Wanted};
+use super::settings::{Settings, Store, Wanted};
 use super::{Error, Loaded, StateFolder};
 
 /// The roles that ask models, in the order of a run.
@@ -40,13 +40,16 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
     let upstream = settings.upstream.options();
     let accounts = accounts::unlocked(&loaded.accounts, &loaded.environment, &clock).await?;
     let known = local_servers::ask(&accounts, &upstream, &clock).await?;
-    let roles = roles(&settings.agents, &known)?;
+    let wishes = Wishes::of(settings);
+    let roles = wishes.roles(&known)?;
+    let aliases = wishes.aliases(&known)?;
     let end_before_rename =
         loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
     Ok(Blueprint {
         database: loaded.unlocked_database(&clock).await?,
-        providers: known.into_iter().filter_map(|known| spec(known, &settings.agents)).collect(),
+        providers: known.into_iter().filter_map(|known| spec(known, &wishes)).collect(),
         roles,
+        aliases,
         policy: settings.routing.policy(),
         upstream,
         patience: settings.upstream.patience(),
@@ -97,23 +100,64 @@ pub(super) fn database(
     Ok((store::Database::Postgres(url), None))
 }
 
-/// What each role wants, or what is wrong with that in the words of the configuration.
-fn roles(agents: &Agents, known: &[Known]) -> Result<BTreeMap<String, Choice>, Error> {
-    let wanted = agents.by_role().into_iter();
-    wanted.map(|(role, agent)| Ok((role.to_owned(), choice(role, &agent.model, known)?))).collect()
+/// Everybody whom the configuration lets choose models.
+pub(super) struct Wishes<'a> {
+    roles: [(&'static str, &'a Wanted); 3],
+    aliases: &'a BTreeMap<Alias, Wanted>,
 }
 
-fn choice(role: &'static str, wanted: &Wanted, known: &[Known]) -> Result<Choice, Error> {
+impl<'a> Wishes<'a> {
+    pub(super) fn of(settings: &'a Settings) -> Self {
+        let roles = settings.agents.by_role().map(|(role, agent)| (role, &agent.model));
+        Self { roles, aliases: &settings.gateway.aliases.0 }
+    }
+
+    /// What each role wants, or what is wrong with that in the words of the configuration.
+    fn roles(&self, known: &[Known]) -> Result<BTreeMap<String, Choice>, Error> {
+        let choices = self.roles.iter();
+        choices
+            .map(|(role, wanted)| Ok(((*role).to_owned(), choice(&of_role(role), wanted, known)?)))
+            .collect()
+    }
+
+    /// What each alias means, or what is wrong with that in the words of the configuration.
+    fn aliases(&self, known: &[Known]) -> Result<BTreeMap<Alias, Choice>, Error> {
+        let choices = self.aliases.iter();
+        choices.map(|(alias, wanted)| Ok((alias.clone(), choice(&of_alias(alias), wanted, known)?))).collect()
+    }
+
+    /// Who is named at a provider.
+    fn named_at(&self, provider: &ProviderId) -> BTreeSet<DeploymentId> {
+        let wanted = self.roles.iter().map(|(_, wanted)| *wanted).chain(self.aliases.values());
+        let chains = wanted.filter_map(|wanted| match wanted {
+            Wanted::Chain(chain) => Some(chain),
+            Wanted::Auto | Wanted::Word(_) => None,
+        });
+        chains.flatten().filter(|id| id.provider == *provider).cloned().collect()
+    }
+}
+
+fn of_role(role: &str) -> String {
+    format!("agents.{role}.model")
+}
+
+fn of_alias(alias: &Alias) -> String {
+    format!("gateway.aliases.{alias}")
+}
+
+fn choice(place: &str, wanted: &Wanted, known: &[Known]) -> Result<Choice, Error> {
     let word = match wanted {
         Wanted::Auto => return Ok(Choice::Auto),
         Wanted::Chain(chain) => return Ok(Choice::Named(chain.clone())),
         Wanted::Word(word) => word,
     };
+    let place = || place.to_owned();
     let Some(named) = known.iter().find(|known| known.account.id.as_str() == word.as_str()) else {
         let mut chain = called(word, known);
         if chain.is_empty() {
             let names: Vec<&str> = known.iter().map(|known| known.account.id.as_str()).collect();
-            return Err(Error::UnknownModel { role, found: word.clone(), known: names.join(", ") });
+            let known = names.join(", ");
+            return Err(Error::UnknownModel { place: place(), found: word.clone(), known });
         }
         chain.truncate(MAX_CHAIN);
         return Ok(Choice::Named(chain));
@@ -121,7 +165,7 @@ fn choice(role: &'static str, wanted: &Wanted, known: &[Known]) -> Result<Choice
     let provider = named.account.id.clone();
     match named.silent.clone() {
         None => Ok(Choice::Provider(provider)),
-        Some(reason) => Err(Error::ModelsNotKnown { role, provider, reason }),
+        Some(reason) => Err(Error::ModelsNotKnown { place: place(), provider, reason }),
     }
 }
 
@@ -138,14 +182,17 @@ pub(super) struct Doubts {
     pub(super) notes: Vec<String>,
 }
 
-pub(super) fn doubts(accounts: Vec<Account>, agents: &Agents) -> Doubts {
+pub(super) fn doubts(accounts: Vec<Account>, settings: &Settings) -> Doubts {
+    let wishes = Wishes::of(settings);
     let known: Vec<Known> = accounts.into_iter().map(|account| Known { account, silent: None }).collect();
     let unasked = known.iter().any(|known| known.account.models.is_none());
     let mut doubts = Doubts { faults: Vec::new(), notes: Vec::new() };
+    let roles = wishes.roles.iter().map(|(role, wanted)| (of_role(role), *wanted));
+    let aliases = wishes.aliases.iter().map(|(alias, wanted)| (of_alias(alias), wanted));
     let mut chains = Vec::new();
-    for (role, agent) in agents.by_role() {
-        match choice(role, &agent.model, &known) {
-            Ok(named @ Choice::Named(_)) => chains.push((role.to_owned(), named)),
+    for (place, wanted) in roles.chain(aliases) {
+        match choice(&place, wanted, &known) {
+            Ok(named @ Choice::Named(_)) => chains.push((place, named)),
             // A provider whose models have not been asked for has none here.
             Ok(Choice::Auto | Choice::Provider(_)) => {}
             Err(error @ Error::UnknownModel { .. }) if unasked => doubts.notes.push(format!(
@@ -154,7 +201,7 @@ pub(super) fn doubts(accounts: Vec<Account>, agents: &Agents) -> Doubts {
             Err(error) => doubts.faults.push(error),
         }
     }
-    let specs: Vec<ProviderSpec> = known.into_iter().filter_map(|known| spec(known, agents)).collect();
+    let specs: Vec<ProviderSpec> = known.into_iter().filter_map(|known| spec(known, &wishes)).collect();
     let deployments: Vec<_> = specs.iter().flat_map(ProviderSpec::deployments).collect();
     let contradiction = |chain| Table::try_new(deployments.clone(), BTreeMap::from([chain])).err();
     doubts.faults.extend(chains.into_iter().filter_map(contradiction).map(Error::Routing));
@@ -162,13 +209,13 @@ pub(super) fn doubts(accounts: Vec<Account>, agents: &Agents) -> Doubts {
 }
 
 /// None for a server that is only supposed and does not run; what roles name there is kept, so that it can be told.
-fn spec(known: Known, agents: &Agents) -> Option<ProviderSpec> {
+fn spec(known: Known, wishes: &Wishes<'_>) -> Option<ProviderSpec> {
     let Known { account, silent } = known;
     let readiness = if silent.is_some() { Readiness::NoServer } else { account.readiness };
     let models = match account.models {
         Some(models) => models,
         None => {
-            let named = named_at(&account.id, agents);
+            let named = wishes.named_at(&account.id);
             named.into_iter().map(|id| (id.model, None)).collect()
         }
     };
@@ -180,14 +227,6 @@ fn spec(known: Known, agents: &Agents) -> Option<ProviderSpec> {
         readiness,
         models,
     })
-}
-
-fn named_at(provider: &ProviderId, agents: &Agents) -> std::collections::BTreeSet<DeploymentId> {
-    let chains = agents.by_role().into_iter().filter_map(|(_, agent)| match &agent.model {
-        Wanted::Chain(chain) => Some(chain),
-        Wanted::Auto | Wanted::Word(_) => None,
-    });
-    chains.flatten().filter(|id| id.provider == *provider).cloned().collect()
 }
 
 /// Whether somebody can answer each role.

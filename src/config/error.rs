@@ -122,12 +122,12 @@ pub enum Error {
     Script(#[from] scripted::Error),
     /// A role names what is not configured.
     #[error(
-        "`agents.{role}.model` is `{found}`, which is no configured provider ({known}) and no model of one: correct \
+        "`{place}` is `{found}`, which is no configured provider ({known}) and no model of one: correct \
          it, or add it under `providers`"
     )]
     UnknownModel {
-        /// Which role.
-        role: &'static str,
+        /// Where it is said.
+        place: String,
         /// What it names.
         found: ModelName,
         /// The names that there are.
@@ -135,12 +135,12 @@ pub enum Error {
     },
     /// A role names a provider whose models nobody knows.
     #[error(
-        "`agents.{role}.model` names the provider `{provider}`, whose models are not known: {reason}; start its \
+        "`{place}` names the provider `{provider}`, whose models are not known: {reason}; start its \
          server, or list its models under `providers.{provider}.models`"
     )]
     ModelsNotKnown {
-        /// Which role.
-        role: &'static str,
+        /// Where it is said.
+        place: String,
         /// What it names.
         provider: ProviderId,
         /// Why its models are not known.

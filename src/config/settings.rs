@@ -16,6 +16,7 @@ use workflow::{MAX_LIMIT, Mode};
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
 pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
+pub use super::gateway::{Aliases, Gateway, OnHangUp};
 pub use super::keeping::{Disk, Retention};
 pub use super::key_place::KeyPlace;
 pub use super::log::{Format, Level, Log, Targets};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub agents: Agents,
     /// Who is asked when somebody fails.
     pub routing: Routing,
+    /// The doors for clients that speak a vendor's dialect.
+    pub gateway: Gateway,
     /// The limits of a run.
     pub workflow: Workflow,
     /// Where workflows may work.

@@ -79,7 +79,10 @@ impl MessageBody for Pouring {
         BodySize::Stream
     }
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
         if let Some(piece) = this.basin.borrow_mut().piece.take() {
             return Poll::Ready(Some(Ok(piece)));

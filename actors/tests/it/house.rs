@@ -93,6 +93,7 @@ impl Place {
             database: self.database(),
             providers: vec![provider],
             roles: BTreeMap::from(roles),
+            aliases: BTreeMap::new(),
             upstream: upstream::Options::default(),
             patience: gateway::Patience::default(),
             roots: workspace::Roots::try_new(vec![self.workspace.path().to_owned()]).unwrap(),

@@ -1,0 +1,88 @@
+//! The doors for clients that speak a vendor's dialect.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use routing::{Alias, MAX_ALIASES};
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::settings::{Bounded, Wanted};
+
+/// The largest body that may be configured, in bytes.
+const MOST_BODY: u64 = 256 * 1024 * 1024;
+const HOUR_S: u64 = 60 * 60;
+
+/// The doors for clients that speak a vendor's dialect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+    /// What clients' names for models mean.
+    pub aliases: Aliases,
+    /// The largest body, in bytes.
+    pub body_bytes: Bounded<1_024, MOST_BODY>,
+    /// The longest that an answer may take, retries and fallbacks among it, in seconds.
+    pub within_s: Bounded<1, HOUR_S>,
+    /// What becomes of a call whose client has hung up.
+    pub on_hang_up: OnHangUp,
+}
+
+/// What becomes of a call whose client has hung up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnHangUp {
+    /// It ends at once; what was used is billed as far as the provider had said it.
+    #[default]
+    Cancel,
+    /// It goes on unheard, so that all that was used is known.
+    Drain,
+}
+
+/// Clients' names for models, and who is meant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Aliases(pub BTreeMap<Alias, Wanted>);
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            aliases: Aliases::default(),
+            body_bytes: Bounded::new(32 * 1024 * 1024),
+            within_s: Bounded::new(600),
+            on_hang_up: OnHangUp::Cancel,
+        }
+    }
+}
+
+impl Serialize for Aliases {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(alias, wanted)| (alias.to_string(), wanted)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Aliases {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Names)
+    }
+}
+
+struct Names;
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Aliases;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping from names to models, such as {\"claude-*\": openai/gpt-6-sol}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Aliases, A::Error> {
+        let mut aliases = BTreeMap::new();
+        while let Some((name, wanted)) = map.next_entry::<String, Wanted>()? {
+            let alias = name.parse().map_err(de::Error::custom)?;
+            aliases.insert(alias, wanted);
+            if aliases.len() > MAX_ALIASES {
+                return Err(de::Error::custom(format!("more than {MAX_ALIASES} aliases")));
+            }
+        }
+        Ok(Aliases(aliases))
+    }
+}
