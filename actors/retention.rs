@@ -154,18 +154,28 @@ impl Sweeper {
     /// Removes what has had its time by these rules, or tells what that would be.
     ///
     /// # Errors
-    /// When the store fails; then it begins again with what is left.
+    /// When the store fails for one of the tables, after the others had their turn; what is left goes another time.
     pub async fn sweep(&self, order: &Order) -> Result<Vec<Swept>, Error> {
         let _turn = self.turn.lock().await;
         let now = self.clock.wall();
-        let mut all = Vec::new();
+        let (mut all, mut failed) = (Vec::new(), None);
         for (name, limits) in &order.rules {
             let Some(table) = Table::named(name) else { continue };
             let before = limits.days.map(|days| older(now, days));
             let swept = match table.keeping {
-                Keeping::Workflow => self.workflows(before, limits.bytes, order.dry).await?,
-                Keeping::Age(_) => self.rows(table, before, limits.bytes, order.dry).await?,
+                Keeping::Workflow => self.workflows(before, limits.bytes, order.dry).await,
+                Keeping::Age(_) | Keeping::Over(_) | Keeping::Chain(_) => {
+                    self.rows(table, before, limits.bytes, order.dry).await
+                }
                 Keeping::Always => continue,
+            };
+            let swept = match swept {
+                Ok(swept) => swept,
+                Err(error) => {
+                    warn!(table = table.name, %error, "what has had its time stays for now");
+                    failed.get_or_insert(error);
+                    continue;
+                }
             };
             if swept.count > 0 && !order.dry {
                 info!(
@@ -174,10 +184,11 @@ impl Sweeper {
                     bytes = swept.bytes,
                     "what had its time is gone"
                 );
+                self.workbench.purged(swept.table, swept.count);
             }
             all.push(swept);
         }
-        Ok(all)
+        failed.map_or(Ok(all), Err)
     }
 
     async fn workflows(
@@ -268,14 +279,28 @@ impl Sweeper {
 
     /// Tells anew of agents and tasks what the tables do not; whether all are told.
     async fn renew(&self) -> bool {
+        loop {
+            match self.renew_some().await {
+                Renewed::All => return true,
+                Renewed::Some => {}
+                Renewed::NotAll => return false,
+            }
+        }
+    }
+
+    /// As [`Self::renew`], of as many as the store lists at once.
+    async fn renew_some(&self) -> Renewed {
         let readers = self.readers.clone();
         let unprojected = match blocking(move || readers.unprojected()).await {
             Ok(found) => found,
             Err(error) => {
                 warn!(%error, "the agents and tasks of older workflows are not told yet");
-                return false;
+                return Renewed::NotAll;
             }
         };
+        if unprojected.is_empty() {
+            return Renewed::All;
+        }
         let mut all_told = true;
         for of in unprojected {
             let (readers, id) = (self.readers.clone(), of.workflow.clone());
@@ -293,14 +318,29 @@ impl Sweeper {
                 all_told = false;
             }
         }
-        all_told
+        if all_told { Renewed::Some } else { Renewed::NotAll }
     }
 }
 
-/// The rules that an operator's word stands for: everything of these tables that is older.
+/// How far the agents and tasks of older workflows are told.
+enum Renewed {
+    /// None is left.
+    All,
+    /// There may be more.
+    Some,
+    /// Some cannot be told now.
+    NotAll,
+}
+
+/// The rules that an operator's word stands for: everything of these tables that is older. The audit log goes only where it
+/// is named: whoever makes room does not mean the record of who did what.
 pub fn older_than(days: u64, table: Option<&'static str>) -> Rules {
     let limits = Limits { days: Some(days), bytes: None };
-    let named = TABLES.iter().filter(|known| sweeps(known) && table.is_none_or(|table| known.name == table));
+    let is_meant = |known: &&Table| match table {
+        Some(table) => known.name == table,
+        None => !matches!(known.keeping, Keeping::Chain(_)),
+    };
+    let named = TABLES.iter().filter(|known| sweeps(known)).filter(is_meant);
     named.map(|known| (known.name, limits)).collect()
 }
 
@@ -308,7 +348,7 @@ pub fn older_than(days: u64, table: Option<&'static str>) -> Rules {
 pub fn sweeps(table: &Table) -> bool {
     match table.keeping {
         Keeping::Workflow => table.name == "workflows",
-        Keeping::Age(_) => true,
+        Keeping::Age(_) | Keeping::Over(_) | Keeping::Chain(_) => true,
         Keeping::Always => false,
     }
 }

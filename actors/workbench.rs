@@ -118,6 +118,17 @@ impl Workbench {
         self.parts.roots.open(root)
     }
 
+    /// Records that rows which had their time are gone.
+    pub(crate) fn purged(&self, table: &str, count: u64) {
+        self.parts.recorder.audit(Entry {
+            who: "server".to_owned(),
+            action: "retention.purge".to_owned(),
+            subject: table.to_owned(),
+            outcome: "ok".to_owned(),
+            detail: Some(format!("{count} gone")),
+        });
+    }
+
     /// Counts and records that a workflow has ended.
     pub(crate) fn ended(&self, workflow: &WorkflowId, outcome: &Outcome) {
         self.parts.finished.count(outcome);

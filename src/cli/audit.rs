@@ -87,11 +87,13 @@ async fn verify(screen: &Screen, loaded: &Loaded) -> anyhow::Result<End> {
         screen.line(&Line::new(Mark::Said, "the audit log has no entries"))?;
     }
     let mut end = End::Done;
-    for Chain { node, entries, last, head, broken } in chains {
+    for Chain { node, first, entries, last, head, broken } in chains {
         let line = match broken {
             None => {
-                Line::new(Mark::Done, format!("{node}: {entries} entries, whole up to number {}", last.0))
-                    .with(vec![format!("head: {head}")])
+                let what = format!("{node}: {entries} entries, whole up to number {}", last.0);
+                let from = format!("what stood before number {} has had its time", first.0);
+                let more = [format!("head: {head}")].into_iter().chain((first.0 > 1).then_some(from));
+                Line::new(Mark::Done, what).with(more.collect())
             }
             Some(broken) => {
                 end = End::Failed;

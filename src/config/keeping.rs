@@ -22,6 +22,10 @@ pub struct Retention {
     pub model_metrics: Kept,
     /// Who asked what of this server.
     pub requests: Kept,
+    /// Who did, or was denied, what.
+    pub audit_log: Kept,
+    /// Keys that were revoked or have expired, from then on.
+    pub api_keys: Kept,
 }
 
 /// How long one kind of rows is kept; null is for ever.
@@ -50,6 +54,8 @@ impl Default for Retention {
             model_usage: kept(Bounded::new(730), Bounded::new(2_048)),
             model_metrics: kept(Bounded::new(730), Bounded::new(512)),
             requests: kept(Bounded::new(30), Bounded::new(1_024)),
+            audit_log: kept(Bounded::new(400), Bounded::new(2_048)),
+            api_keys: Kept { days: Some(Bounded::new(400)), max_mb: None },
         }
     }
 }
@@ -75,6 +81,8 @@ impl Retention {
             ("model_usage", self.model_usage.limits()),
             ("model_metrics", self.model_metrics.limits()),
             ("requests", self.requests.limits()),
+            ("audit_log", self.audit_log.limits()),
+            ("api_keys", self.api_keys.limits()),
         ]
     }
 }

@@ -177,6 +177,44 @@ pub(crate) fn insert(connection: &mut Connection, node: &NodeId, entries: &[&Aud
     Ok(())
 }
 
+/// Removes the beginning of each server's chain, as far as it is older than `before` and `most` entries of all together; the
+/// chain's beginning moves along in the same transaction. How many have gone.
+pub(crate) fn forget(connection: &mut Connection, before: UnixMillis, most: usize) -> QueryResult<u64> {
+    let chains = nodes::table.select((nodes::id, nodes::audit_first_seq)).order(nodes::id);
+    let chains: Vec<(String, i64)> = each!(connection, one => chains.load(one))?;
+    let mut left = most;
+    for (node, first) in chains {
+        left -= forget_of(connection, &node, first, before, left)?;
+    }
+    Ok((most - left) as u64)
+}
+
+fn forget_of(
+    connection: &mut Connection,
+    node: &str,
+    first: i64,
+    before: UnixMillis,
+    most: usize,
+) -> QueryResult<usize> {
+    // A clock that went back makes no hole: what stands behind a newer entry waits for that one.
+    let next = audit_log::table.filter(audit_log::node.eq(node)).filter(audit_log::seq.ge(first));
+    let kept = next.clone().filter(audit_log::at.ge(before.0)).select(diesel::dsl::min(audit_log::seq));
+    let kept: Option<i64> = each!(connection, one => kept.first(one))?;
+    let end = kept.unwrap_or(i64::MAX).min(first.saturating_add_unsigned(most as u64));
+    let last = next
+        .filter(audit_log::seq.lt(end))
+        .order(audit_log::seq.desc())
+        .select((audit_log::seq, audit_log::hash));
+    let last: Option<(i64, String)> = each!(connection, one => last.first(one).optional())?;
+    let Some((last, hash)) = last else { return Ok(0) };
+    let gone = audit_log::table.filter(audit_log::node.eq(node)).filter(audit_log::seq.le(last));
+    let gone = each!(connection, one => diesel::delete(gone).execute(one))?;
+    let moved = diesel::update(nodes::table.find(node))
+        .set((nodes::audit_first_seq.eq(last + 1), nodes::audit_first_prev.eq(hash)));
+    each!(connection, one => moved.execute(one))?;
+    Ok(gone.min(most))
+}
+
 /// The newest that are wanted, oldest first.
 pub(crate) fn list(
     connection: &mut Connection,

@@ -1,13 +1,15 @@
 //! What has had its time: finding it, and removing it in small transactions.
 //!
 //! A finished workflow goes as a whole, in one transaction: its history, its agents, its tasks. What it used stays, as
-//! money is kept by an age of its own, and names it no more. Of other tables the oldest rows go, some at a time.
+//! money is kept by an age of its own, and names it no more. Of other tables the oldest rows go, some at a time; of the audit
+//! log the beginning of each chain, which is still verified from where it begins then.
 //! Nothing is noted between two transactions: whoever is cut off begins again with what is left.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use units::{UnixMillis, WorkflowId};
 
+use crate::audit;
 use crate::columns::{self, Number};
 use crate::connection::{Connection, each};
 use crate::error::{Error, WriteError};
@@ -72,7 +74,10 @@ pub(crate) fn purge(connection: &mut Connection, purge: &Purge) -> QueryResult<u
     match purge {
         Purge::Workflow(id) => workflow(connection, id.as_str()),
         Purge::Rows { table, before, most } => {
-            let Keeping::Age(age) = table.keeping else { return Ok(0) };
+            if let Keeping::Chain(_) = table.keeping {
+                return audit::forget(connection, *before, *most);
+            }
+            let Some(age) = table.keeping.age() else { return Ok(0) };
             let (name, key) = (table.name, table.key.join(", "));
             let spared = spared(table);
             let sql = format!(
@@ -162,13 +167,11 @@ impl Readers {
         before: Option<UnixMillis>,
         most_bytes: Option<u64>,
     ) -> Result<Aging, Error> {
-        let Keeping::Age(age) = table.keeping else {
-            return Ok(Aging { before: UnixMillis(0), rows: 0 });
-        };
+        let Some(age) = table.keeping.age() else { return Ok(Aging { before: UnixMillis(0), rows: 0 }) };
         self.read(|connection| {
             let mut limit = before.map_or(i64::MIN, |before| before.0);
             if let Some(most) = most_bytes {
-                limit = limit.max(beyond(connection, table, age, most)?);
+                limit = limit.max(beyond(connection, table, &age, most)?);
             }
             let sql =
                 format!("SELECT COUNT(*) AS number FROM {} WHERE {age} < $1{}", table.name, spared(table));
@@ -197,7 +200,9 @@ fn beyond(connection: &mut Connection, table: &Table, age: &str, most: u64) -> Q
     }
     let rows = columns::rows(connection, name)?;
     let too_many = (u128::from(rows) * u128::from(total - most)).div_ceil(u128::from(total));
-    let sql = format!("SELECT {age} AS number FROM {name} ORDER BY {age} LIMIT 1 OFFSET $1");
+    let sql = format!(
+        "SELECT {age} AS number FROM {name} WHERE {age} IS NOT NULL ORDER BY {age} LIMIT 1 OFFSET $1"
+    );
     let kept: Option<Number> = each!(connection, one => diesel::sql_query(&sql)
         .bind::<BigInt, _>(i64::try_from(too_many).unwrap_or(i64::MAX))
         .get_result(one)

@@ -25,7 +25,11 @@ pub enum Keeping {
     Workflow,
     /// By the age that this column tells, in milliseconds since 1970.
     Age(&'static str),
-    /// For ever: they are few, or vouch for each other.
+    /// By the time since these were over: the first of the columns that holds one.
+    Over(&'static [&'static str]),
+    /// By the age that this column tells, from the beginning of each server's chain on; the chain's beginning moves along.
+    Chain(&'static str),
+    /// For ever: they are few.
     Always,
 }
 
@@ -87,11 +91,10 @@ pub const TABLES: [Table; 11] = [
         writer: ("records", "advance"),
         reader: ("records", "position"),
     },
-    // Its chain is verified from its first entry on.
     Table {
         name: "audit_log",
         key: &["node", "seq"],
-        keeping: Keeping::Always,
+        keeping: Keeping::Chain("at"),
         writer: ("audit", "insert"),
         reader: ("audit", "list"),
     },
@@ -105,11 +108,22 @@ pub const TABLES: [Table; 11] = [
     Table {
         name: "api_keys",
         key: &["id"],
-        keeping: Keeping::Always,
+        keeping: Keeping::Over(&["revoked_at", "expires_at"]),
         writer: ("keys", "insert"),
         reader: ("keys", "all"),
     },
 ];
+
+impl Keeping {
+    /// The expression that tells how old a row is, in milliseconds since 1970; null where it does not age.
+    pub(crate) fn age(self) -> Option<String> {
+        match self {
+            Self::Age(column) | Self::Chain(column) => Some(column.to_owned()),
+            Self::Over(columns) => Some(format!("COALESCE({})", columns.join(", "))),
+            Self::Workflow | Self::Always => None,
+        }
+    }
+}
 
 impl Table {
     /// The table of this name.
@@ -190,9 +204,12 @@ mod tests {
             let columns = columns::of(&mut connection, table.name).unwrap();
             let is_there = |name: &str| columns.iter().any(|column| column.name == name);
             assert!(table.key.iter().all(|key| is_there(key)), "{}", table.name);
-            if let Keeping::Age(age) = table.keeping {
-                assert!(is_there(age), "{}", table.name);
-            }
+            let ages: &[&str] = match &table.keeping {
+                Keeping::Age(age) | Keeping::Chain(age) => &[age],
+                Keeping::Over(ages) => ages,
+                Keeping::Workflow | Keeping::Always => &[],
+            };
+            assert!(ages.iter().all(|age| is_there(age)), "{}", table.name);
             assert!(table.name == "workflows" || !is_there("workflow_id") || before.contains(&"workflows"));
             assert!(table.name != "audit_log" || before.contains(&"nodes"));
             before.push(table.name);

@@ -5,7 +5,7 @@ use store::{AuditQuery, AuditRow};
 use super::stage::{PLANNED, SLOW, Stage};
 
 /// The entries of an action, once there are so many.
-async fn entries(stage: &Stage, action: &str, count: usize) -> Vec<AuditRow> {
+pub(super) async fn entries(stage: &Stage, action: &str, count: usize) -> Vec<AuditRow> {
     let query = AuditQuery { action: Some(action.to_owned()), ..AuditQuery::default() };
     stage.server.doors().recorder.flushed().await;
     loop {

@@ -93,6 +93,8 @@ async fn a_purge_takes_what_has_finished_and_is_no_read() {
     assert_eq!(of(&went, "workflows"), Some(1));
     assert!(stage.client.workflows().await.unwrap().is_empty());
     assert_eq!(stage.get(&format!("/v1/workflows/{id}")).await.0, 404);
+    let told = super::audit::entries(&stage, "retention", 1).await;
+    assert!(told.iter().any(|row| row.entry.subject == "workflows"), "{told:?}");
     stage.close().await;
 }
 

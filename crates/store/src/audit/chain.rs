@@ -23,6 +23,8 @@ const PAGE: usize = 1000;
 pub struct Chain {
     /// Whose.
     pub node: NodeId,
+    /// The place that it begins at: what stood before has had its time.
+    pub first: Seq,
     /// How many entries were read, up to the first broken one.
     pub entries: u64,
     /// The place of the newest entry.
@@ -167,20 +169,38 @@ pub(crate) fn verify(connection: &mut Connection) -> Result<Vec<Chain>, Error> {
     ids.into_iter().map(|id| verify_one(connection, NodeId::try_from(id).map_err(damaged)?)).collect()
 }
 
+/// How often a chain is looked at anew because its beginning went while it was read.
+const MAX_LOOKS: usize = 5;
+
 fn verify_one(connection: &mut Connection, node: NodeId) -> Result<Chain, Error> {
+    let mut looks = 0;
+    loop {
+        let chain = look(connection, &node)?;
+        looks += 1;
+        let is_broken = chain.broken.is_some() && looks < MAX_LOOKS;
+        let first = if is_broken { ends(connection, &node)?.map(|ends| ends.first_seq) } else { None };
+        if first.is_none_or(|first| first == chain.first.0.cast_signed()) {
+            return Ok(chain);
+        }
+    }
+}
+
+fn look(connection: &mut Connection, node: &NodeId) -> Result<Chain, Error> {
+    let nobody =
+        Ends { first_seq: 1, first_prev: GENESIS.to_owned(), last_seq: 0, last_hash: GENESIS.to_owned() };
+    let begin = ends(connection, node)?.unwrap_or_else(|| nobody.clone());
     let chain = |walk: &Walk, broken| Chain {
         node: node.clone(),
+        first: Seq(begin.first_seq.cast_unsigned()),
         entries: walk.entries,
         last: Seq(walk.seq.cast_unsigned()),
         head: walk.hash.clone(),
         broken,
     };
-    let nobody =
-        Ends { first_seq: 1, first_prev: GENESIS.to_owned(), last_seq: 0, last_hash: GENESIS.to_owned() };
-    let mut walk = Walk::begin(&ends(connection, &node)?.unwrap_or_else(|| nobody.clone()));
+    let mut walk = Walk::begin(&begin);
     let mut after = i64::MIN;
     loop {
-        let page = page(connection, &node, after)?;
+        let page = page(connection, node, after)?;
         for row in &page {
             after = row.seq.0.cast_signed();
             if let Err(broken) = walk.step(row) {
@@ -191,7 +211,7 @@ fn verify_one(connection: &mut Connection, node: NodeId) -> Result<Chain, Error>
             continue;
         }
         // Read after the entries, and written with them: it may only be ahead of what was read.
-        let ends = ends(connection, &node)?.unwrap_or_else(|| nobody.clone());
+        let ends = ends(connection, node)?.unwrap_or_else(|| nobody.clone());
         match walk.arrive(&ends) {
             Some(end) => return Ok(chain(&walk, end.err())),
             None if page.is_empty() => {

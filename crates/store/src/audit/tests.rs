@@ -298,3 +298,75 @@ fn a_text_that_is_too_long_is_cut_and_taken() {
     fitted.check().unwrap();
     assert_eq!((fitted.who.len(), fitted.subject.as_str()), (512, "a\u{fffd}b"));
 }
+
+fn purge(running: &Running, before: i64, most: usize) -> u64 {
+    let table = crate::Table::named("audit_log").unwrap();
+    let purge = crate::Purge::Rows { table, before: UnixMillis(before), most };
+    running.ask(|reply| Write::Upkeep { upkeep: crate::Upkeep::Purge(purge), reply }).unwrap()
+}
+
+#[test]
+fn what_has_had_its_time_goes_and_the_rest_is_whole_and_still_tells_on_whoever_touches_it() {
+    let place = Place::new();
+    let running = place.start();
+    record(&running, 0, (0..20).map(entry));
+    assert_eq!(purge(&running, 1_008, 5), 5);
+    assert_eq!(purge(&running, 1_008, 5), 3);
+    assert_eq!(purge(&running, 1_008, 5), 0);
+    let verified = || -> Chain { place.readers().verify_audit().unwrap().remove(0) };
+    let chain = verified();
+    assert_eq!((chain.broken, chain.first, chain.entries, chain.last), (None, Seq(9), 12, Seq(20)));
+
+    record(&running, 20, (20..22).map(entry));
+    assert_eq!(verified().last, Seq(22), "the chain goes on");
+    let mut connection = place.connection();
+    execute(&mut connection, "DELETE FROM audit_log WHERE seq = 9").unwrap();
+    let missing = Some(Broken { seq: Seq(9), how: Break::Missing });
+    assert_eq!(verified().broken, missing, "more went than had had its time");
+}
+
+#[test]
+fn all_of_a_chain_may_go_and_it_goes_on_where_it_was() {
+    let place = Place::new();
+    let running = place.start();
+    record(&running, 0, (0..4).map(entry));
+    assert_eq!(purge(&running, i64::MAX, 100), 4);
+    record(&running, 4, (4..6).map(entry));
+    let chain = place.readers().verify_audit().unwrap().remove(0);
+    assert_eq!((chain.broken, chain.first, chain.entries, chain.last), (None, Seq(5), 2, Seq(6)));
+}
+
+#[test]
+fn a_clock_that_went_back_makes_no_hole() {
+    let place = Place::new();
+    let running = place.start();
+    let at = |at: i64| AuditEntry { at: UnixMillis(at), ..entry(1) };
+    record(&running, 0, [1, 2, 9, 3, 4].map(at));
+    assert_eq!(purge(&running, 5, 100), 2, "what stands behind a newer entry waits for that one");
+    let chain = place.readers().verify_audit().unwrap().remove(0);
+    assert_eq!((chain.broken, chain.first), (None, Seq(3)));
+    assert_eq!(purge(&running, 10, 100), 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_chain_stays_whole_wherever_its_beginning_goes(
+        entries in prop::collection::vec(any_entry(), 1..30),
+        purges in prop::collection::vec((0i64..10, 1usize..20), 1..4),
+    ) {
+        let place = Place::file();
+        let running = place.start();
+        let upto = record(&running, 0, entries.clone());
+        let mut gone = 0;
+        for (before, most) in purges {
+            let went = purge(&running, before, most);
+            prop_assert!(went <= most as u64);
+            gone += went;
+            let chain = place.readers().verify_audit().unwrap().remove(0);
+            prop_assert_eq!((chain.broken, chain.entries), (None, upto - gone));
+            prop_assert_eq!((chain.first, chain.last), (Seq(gone + 1), Seq(upto)));
+        }
+    }
+}

@@ -86,3 +86,34 @@ fn rows_go_by_age_and_by_weight_some_at_a_time() {
     let refused = running.ask(|reply| Write::Upkeep { upkeep: Upkeep::Purge(far), reply });
     assert!(matches!(refused, Err(WriteError::TooLarge { .. })));
 }
+
+#[test]
+fn a_key_goes_when_it_has_long_been_over_and_not_before() {
+    let place = Place::new();
+    let running = place.start();
+    let mut connection = place.connection();
+    for (id, expires, revoked) in [
+        ("live", "NULL", "NULL"),
+        ("later", "90", "NULL"),
+        ("expired", "10", "NULL"),
+        ("revoked", "90", "20"),
+    ] {
+        let insert = format!(
+            "INSERT INTO api_keys (id, name, digest, scopes, models, roots, tags, created_at, expires_at, revoked_at) \
+             VALUES ('{id}', 'n', 'd', 's', 'm', 'r', 't', 1, {expires}, {revoked})"
+        );
+        crate::fixture::execute(&mut connection, &insert).unwrap();
+    }
+    let table = Table::named("api_keys").unwrap();
+    let gone = |before| {
+        let before = UnixMillis(before);
+        assert_eq!(place.readers().aging(table, Some(before), None).unwrap().rows, {
+            let all = columns::rows(&mut place.connection(), "api_keys").unwrap();
+            let went = purge(&running, Purge::Rows { table, before, most: 9 });
+            assert_eq!(columns::rows(&mut place.connection(), "api_keys").unwrap(), all - went);
+            went
+        });
+        columns::rows(&mut place.connection(), "api_keys").unwrap()
+    };
+    assert_eq!([gone(10), gone(11), gone(21), gone(90)], [4, 3, 2, 2]);
+}
