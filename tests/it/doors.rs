@@ -32,7 +32,7 @@ fn resident_kib(house: &House) -> u64 {
 }
 
 /// Adds settings at the end of the configuration.
-fn also(house: &House, text: &str) {
+pub(crate) fn also(house: &House, text: &str) {
     let config = fs::read_to_string(house.config()).unwrap();
     fs::write(house.config(), format!("{config}{text}\n")).unwrap();
 }
