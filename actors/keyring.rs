@@ -2,8 +2,10 @@
 //!
 //! It promises: a change is durable before it is in force and before it is answered; changes come one after the other.
 //! It never sees a secret: those who make a key hand over its digest. A restart reads all keys from the store; while
-//! the store cannot be read, what was known last stays in force. When a key was last used is noted in the snapshot and
-//! stored once a minute; a crash loses that minute. Mailbox: 64; when it is full the sender is told that it is busy.
+//! the store cannot be read, what was known last stays in force. A change that failed may land all the same, and late: so
+//! it looks again behind all that the writer has to write, at once, after each failure, and once a minute. When a key was
+//! last used is noted in the snapshot and stored once a minute; a crash loses that minute. Mailbox: 64; when it is full the
+//! sender is told that it is busy.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,8 +23,12 @@ use units::{KeyId, UnixMillis};
 use crate::blocking;
 use crate::writer::{self, Pen};
 
-/// How often uses are stored, and a reading that failed is tried again.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether there is something to do.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Of so many looks, one reads all keys again and stores their uses; while the snapshot may be stale, each does.
+const READS_ONE_IN: u32 = 12;
+/// How long a look may wait for the writer: changes wait behind it.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 /// How long a change may take; the writer has half of it.
 const WITHIN: Duration = Duration::from_secs(60);
 /// How often an id is drawn anew when it is taken; twice is beyond belief.
@@ -35,8 +41,9 @@ pub struct Keyring {
     shelf: Shelf,
     /// The last uses that are stored.
     stored: BTreeMap<KeyId, UnixMillis>,
-    /// The store may hold what the snapshot does not.
+    /// The store may hold what the snapshot does not, now or when the writer comes to it.
     is_stale: bool,
+    looks: u32,
 }
 
 /// A change on its way into the store.
@@ -150,9 +157,11 @@ impl Keyring {
         let (child, mailbox) = actor(spec, move |start: Start<Self>| {
             let shelf = shelf.clone();
             async move {
-                let is_stale = shelf.read().await.is_err();
+                // Stale until it has looked behind the writer: what the one before it changed may still be on its way.
+                // That look tells what is wrong, if something is.
+                let _ = shelf.read().await;
                 let stored = BTreeMap::new();
-                Ok(Self { life: start.life, own: start.mailbox, shelf, stored, is_stale })
+                Ok(Self { life: start.life, own: start.mailbox, shelf, stored, is_stale: true, looks: 0 })
             }
         });
         (child.cell(cell.clone()), Keys { mailbox, cell, clock: clock.clone() })
@@ -173,8 +182,9 @@ impl Keyring {
                 shelf.cell.publish(keys);
                 return (Ok(()), false);
             }
-            // It may have been written all the same.
-            (written.map_err(Error::from), shelf.read().await.is_err())
+            // It may have been written all the same, or be written when the writer comes to it.
+            let _ = shelf.read().await;
+            (written.map_err(Error::from), true)
         };
         Box::pin(stored.into_actor(self).map(|(outcome, is_stale), this: &mut Self, _| {
             this.is_stale |= is_stale;
@@ -184,6 +194,18 @@ impl Keyring {
 }
 
 impl Shelf {
+    /// Stores these uses, and then puts in force what the store holds behind all that was handed to the writer before.
+    async fn look(&self, uses: Vec<(KeyId, UnixMillis)>) -> Result<(), String> {
+        let written = if uses.is_empty() {
+            self.pen.flush().await
+        } else {
+            let change = store::KeyChange::Used(uses);
+            self.pen.write(|reply| store::Write::Keys { change, reply }).await
+        };
+        written.map_err(|error| error.to_string())?;
+        self.read().await.map_err(|error| error.to_string())
+    }
+
     /// Puts in force what the store holds.
     async fn read(&self) -> Result<(), store::Error> {
         let readers = self.readers.clone();
@@ -193,10 +215,7 @@ impl Shelf {
                 self.cell.publish(known);
                 Ok(())
             }
-            Err(error) => {
-                warn!(%error, "the keys cannot be read: those that were known stay in force");
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -208,9 +227,9 @@ impl Actor for Keyring {
         let (clock, own) = (self.life.clock().clone(), self.own.clone());
         self.life.spawn(async move {
             loop {
-                clock.sleep(LOOK_EVERY).await;
                 // A full mailbox is looked at soon enough.
                 let _ = own.tell(Look);
+                clock.sleep(LOOK_EVERY).await;
             }
         });
     }
@@ -274,21 +293,25 @@ impl Handler<Look> for Keyring {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _: Look, _: &mut Self::Context) -> Self::Result {
-        let (shelf, is_stale) = (self.shelf.clone(), self.is_stale);
+        let is_due = self.looks.is_multiple_of(READS_ONE_IN);
+        self.looks = self.looks.wrapping_add(1);
+        if !is_due && !self.is_stale {
+            return AtomicResponse::new(Box::pin(async {}.into_actor(self)));
+        }
+        let (shelf, clock) = (self.shelf.clone(), self.life.clock().clone());
+        let is_new = !self.is_stale || self.looks == 1;
         let uses = shelf.cell.load().uses(&self.stored);
         let looked = async move {
-            let is_stale = is_stale && shelf.read().await.is_err();
-            if uses.is_empty() {
-                return (is_stale, uses);
+            let looked = clock.timeout(LOOK_WITHIN, shelf.look(uses.clone())).await;
+            let failed = match looked {
+                Ok(Ok(())) => return (false, uses),
+                Ok(Err(error)) => error,
+                Err(clock::Elapsed) => "the writer does not come to it".to_owned(),
+            };
+            if is_new {
+                warn!(error = failed, "the keys cannot be read: those that were known stay in force");
             }
-            let change = store::KeyChange::Used(uses.clone());
-            match shelf.pen.write(|reply| store::Write::Keys { change, reply }).await {
-                Ok(()) => (is_stale, uses),
-                Err(error) => {
-                    warn!(%error, "when keys were last used is not stored yet");
-                    (is_stale, Vec::new())
-                }
-            }
+            (true, Vec::new())
         };
         AtomicResponse::new(Box::pin(looked.into_actor(self).map(|(is_stale, uses), this, _| {
             this.is_stale = is_stale;

@@ -40,7 +40,7 @@ use actors::tree as house;
 use clap::{Args, Parser, Subcommand};
 use units::{DeploymentId, ProviderId, WorkflowId};
 
-use crate::config::Flags;
+use crate::config::{Elsewhere, Flags, Way};
 use crate::server;
 use screen::Screen;
 
@@ -77,6 +77,16 @@ struct Global {
     /// The provider that a server that is started uses for everything.
     #[arg(long, global = true, value_name = "NAME")]
     provider: Option<ProviderId>,
+    /// The server to ask over the network, https://NAME:PORT, in place of the one on the state folder; setting
+    /// IMPRESARIO_SERVER does the same. Its key is read from the variable IMPRESARIO_KEY alone.
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// CA certificates (PEM) that are trusted there beside the machine's own; setting IMPRESARIO_CA_FILE does the same.
+    #[arg(long, global = true, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Send the key to that server though http:// encrypts nothing.
+    #[arg(long, global = true)]
+    plaintext: bool,
     /// Show no colours; setting NO_COLOR does the same.
     #[arg(long, global = true)]
     no_color: bool,
@@ -225,6 +235,9 @@ pub fn main() -> ExitCode {
 
 async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyhow::Result<End> {
     let flags = global.flags();
+    if global.server.is_some() && command.is_local() {
+        return Err(refuse(anyhow::anyhow!("this command looks at this machine alone: leave out --server")));
+    }
     match command {
         Command::Serve => serve::serve(screen, &flags).await,
         Command::Run(order) => run::run(screen, global, order).await,
@@ -251,6 +264,35 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
     }
 }
 
+impl Command {
+    /// Whether it never asks a server that is named.
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Serve
+            | Self::Backup { .. }
+            | Self::Restore { .. }
+            | Self::Recover { .. }
+            | Self::Demo { .. }
+            | Self::Doctor { .. }
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::Config(settings::Order::Print { .. } | settings::Order::Check { .. }) => true,
+            Self::Run(_)
+            | Self::Attach { .. }
+            | Self::Abort { .. }
+            | Self::Workflows { .. }
+            | Self::Models { .. }
+            | Self::Prompts(_)
+            | Self::Purge(_)
+            | Self::Tree { .. }
+            | Self::Breaker { .. }
+            | Self::Keys(_)
+            | Self::Audit(_)
+            | Self::Config(settings::Order::Status) => false,
+        }
+    }
+}
+
 impl Global {
     fn flags(&self) -> Flags {
         Flags {
@@ -259,6 +301,11 @@ impl Global {
             listen: self.listen,
             roots: self.roots.clone(),
             provider: self.provider.clone(),
+            elsewhere: Elsewhere {
+                server: self.server.clone(),
+                ca_file: self.ca_file.clone(),
+                way: if self.plaintext { Way::Plaintext } else { Way::Encrypted },
+            },
         }
     }
 
@@ -275,6 +322,9 @@ impl Global {
         if let Some(folder) = &self.state_dir {
             path("--state-dir", folder);
         }
+        if let Some(file) = &self.ca_file {
+            path("--ca-file", file);
+        }
         for root in &self.roots {
             path("--root", root);
         }
@@ -283,6 +333,12 @@ impl Global {
         }
         if let Some(provider) = &self.provider {
             words.extend(["--provider".to_owned(), provider.to_string()]);
+        }
+        if let Some(server) = &self.server {
+            words.extend(["--server".to_owned(), quoted(server)]);
+        }
+        if self.plaintext {
+            words.push("--plaintext".to_owned());
         }
         words.push(rest.to_owned());
         words.join(" ")

@@ -1,4 +1,4 @@
-//! Talks to a running server over its Unix socket: what the command line and tests use.
+//! Talks to a running server over its Unix socket or TCP: what the command line and tests use.
 //!
 //! Every answer is bounded. Following a workflow survives cut connections: it asks on from the last event it saw, so
 //! that none is missed and none comes twice.
@@ -6,6 +6,7 @@
 mod frames;
 mod kept;
 mod keys;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::http::views::{
 };
 use crate::reload::Standing;
 use frames::{Frame, Frames};
+use place::Place;
 
 /// The most bytes of one answer that is no stream.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -38,11 +40,11 @@ const MAX_TRIES: u32 = 6;
 /// The wait before a stream is opened again; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// A connection to a server of this machine. Cloning shares it.
+/// A connection to a server. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
-    socket: Arc<Path>,
+    place: Place,
     clock: Clock,
 }
 
@@ -71,6 +73,17 @@ pub enum Error {
     NotRunning {
         /// Where it was looked for.
         socket: PathBuf,
+    },
+    /// Nobody answers there, or nobody who is trusted.
+    #[error(
+        "the server {server} cannot be reached: {reason}; look at the address, at `server.listen` there, and where its \
+         certificate is not one that this machine trusts, name its issuer's with `--ca-file`"
+    )]
+    NotReached {
+        /// Where it was looked for.
+        server: String,
+        /// What happened.
+        reason: String,
     },
     /// The server refused; the message says why and what to do.
     #[error("{message}")]
@@ -122,8 +135,11 @@ impl Client {
     /// # Errors
     /// [`Error::NotRunning`] when nobody listens there.
     pub async fn connect(socket: &Path) -> Result<Self, Error> {
-        let clock = Clock::real();
-        let client = Self { http: http_client(socket)?, socket: socket.into(), clock };
+        Self::greet(http_client(socket)?, Place::Socket(socket.into())).await
+    }
+
+    async fn greet(http: reqwest::Client, place: Place) -> Result<Self, Error> {
+        let client = Self { http, place, clock: Clock::real() };
         let health: Health = client.get("/healthz").await?;
         match health.status.as_str() {
             "ok" => Ok(client),
@@ -277,29 +293,24 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Response, Error> {
-        // The name stands for the socket and is never looked up.
-        let request = self.http.request(method, format!("http://impresario{path}"));
+        let request = self.place.unlock(self.http.request(method, format!("{}{path}", self.place.origin())));
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = request.send().await.map_err(|error| self.place.unreachable(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status().as_u16();
         let refusal = read(response, path).await?;
         Err(match serde_json::from_slice::<ErrorBody>(&refusal) {
-            Ok(ErrorBody { error }) => Error::Refused { status, code: error.code, message: error.message },
+            Ok(ErrorBody { error }) => {
+                let message = self.place.told(status, error.message);
+                Error::Refused { status, code: error.code, message }
+            }
             Err(_) => Error::Malformed { what: path.to_owned(), detail: format!("status {status}") },
         })
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> Error {
-        if error.is_connect() {
-            return Error::NotRunning { socket: self.socket.to_path_buf() };
-        }
-        Error::Cut { reason: innermost(error) }
     }
 }
 
@@ -401,7 +412,7 @@ impl Events {
 /// Whether it may be better a moment later.
 fn passes(error: &Error) -> bool {
     match error {
-        Error::NotRunning { .. } | Error::Cut { .. } => true,
+        Error::NotRunning { .. } | Error::NotReached { .. } | Error::Cut { .. } => true,
         Error::Refused { status, .. } => *status == 503,
         Error::Malformed { .. } | Error::TooLarge { .. } | Error::Setup { .. } => false,
     }

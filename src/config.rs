@@ -26,6 +26,7 @@ mod origins;
 mod printing;
 mod providers;
 mod records;
+mod remote;
 mod secret_source;
 pub mod settings;
 mod state_folder;
@@ -45,6 +46,7 @@ pub use certificate::certificate;
 pub use checking::Checked;
 pub use environment::Environment;
 pub use error::{Defect, Error};
+pub use remote::{BadRemote, Elsewhere, Remote, Way};
 pub use secret_source::Fault;
 pub use settings::Settings;
 pub use state_folder::{Lock, MAX_SOCKET_PATH_BYTES, StateFolder};
@@ -66,6 +68,8 @@ pub struct Flags {
     pub roots: Vec<PathBuf>,
     /// The provider that all roles use.
     pub provider: Option<ProviderId>,
+    /// The server that a command asks, in place of the one on the state folder.
+    pub elsewhere: Elsewhere,
 }
 
 /// Everything that was read, checked.
@@ -135,6 +139,14 @@ pub fn load_from(flags: &Flags, environment: Environment) -> Result<Loaded, Erro
 /// When nothing says where it is.
 pub fn state_folder(flags: &Flags) -> Result<StateFolder, Error> {
     StateFolder::find(flags.state_dir.as_deref(), &surroundings())
+}
+
+/// The server that a command is to ask over TCP; none where that is the one on the state folder.
+///
+/// # Errors
+/// When its address or key is none, or the key would cross a network as it is.
+pub fn remote(flags: &Flags) -> Result<Option<Remote>, Error> {
+    remote::find(&flags.elsewhere, &surroundings())
 }
 
 impl Loaded {

@@ -101,9 +101,7 @@ impl Reloads {
     /// # Errors
     /// When the system gives no handler.
     pub fn listen(flags: &Flags, loaded: &Loaded, clock: Clock) -> io::Result<Self> {
-        let tls = &loaded.settings.server.tls;
-        let files = [&loaded.file, &tls.certificate, &tls.key];
-        let files: Vec<PathBuf> = files.into_iter().flatten().cloned().collect();
+        let files = files(loaded);
         Ok(Self {
             flags: flags.clone(),
             environment: loaded.environment.clone(),
@@ -176,9 +174,14 @@ impl Reloads {
         }
     }
 
-    async fn load(&self, server: &Server) -> Result<(Loaded, i64), Vec<String>> {
+    async fn load(&mut self, server: &Server) -> Result<(Loaded, i64), Vec<String>> {
         let checked = config::check_from(&self.flags, &self.environment);
-        let loaded = match config::load_from(&self.flags, self.environment.clone()) {
+        let loaded = config::load_from(&self.flags, self.environment.clone());
+        if let Ok(loaded) = &loaded {
+            // Before what they hold is read: what changes after this is seen.
+            self.look_at(files(loaded));
+        }
+        let loaded = match loaded {
             Ok(loaded) if checked.faults.is_empty() => loaded,
             Ok(_) => {
                 server.refused();
@@ -193,6 +196,18 @@ impl Reloads {
         let revision = server.follow(&loaded).await.map_err(|error| vec![error.to_string()])?;
         Ok((loaded, revision))
     }
+
+    fn look_at(&mut self, files: Vec<PathBuf>) {
+        if files != self.files {
+            (self.read, self.files) = (stamps(&files), files);
+        }
+    }
+}
+
+/// The files that a configuration is made of: its own, and those of TLS.
+fn files(loaded: &Loaded) -> Vec<PathBuf> {
+    let tls = &loaded.settings.server.tls;
+    [&loaded.file, &tls.certificate, &tls.key].into_iter().flatten().cloned().collect()
 }
 
 fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {

@@ -4,27 +4,20 @@
 //! folder, which belongs to the server's user and serves everything.
 
 mod drain;
+mod listening;
 
-use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use actors::herald::News;
 use actors::recorder::Entry;
 use actors::tree::{self, Blueprint, Doors, House, Observed};
 use clock::Clock;
-use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use supervision::End;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tracing::info;
 use workflow::Mode;
 
@@ -33,18 +26,11 @@ use crate::http::{self, Desk, Gate, MAX_STREAMS, Probe};
 use crate::reload::Standing;
 use crate::tls::Certificates;
 pub use drain::{Hurry, Stopped};
-
-/// How long a closing connection is read from, so that the last answer arrives.
-const LINGERS_FOR: Duration = Duration::from_secs(1);
-/// How long a client may take for the handshake of TLS.
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
-/// Connections of a worker that the gate has not counted yet: it does so after the handshake.
-const UNCOUNTED: usize = 256;
+use listening::{Listening, SocketFile, open_socket};
 
 /// A running server. Dropped without [`Server::stop`] it ends at once; what is unfinished goes on at the next start.
 pub struct Server {
-    web: Mutex<Fuse<actix_web::dev::Server>>,
-    handle: ServerHandle,
+    listening: Listening,
     stopping: watch::Sender<bool>,
     configuration: watch::Sender<Standing>,
     house: House,
@@ -132,16 +118,6 @@ pub enum Error {
     Resume(actors::workflows::Error),
 }
 
-/// The socket's file, which goes when the server does.
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // One that stays behind is replaced by the next server.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 impl Server {
     /// Starts everything and goes on with what an earlier process left unfinished. Wants an actix system around it.
     ///
@@ -218,7 +194,7 @@ impl Server {
                 return Err(Error::Resume(error));
             }
         };
-        let (handle, web) = match open_doors(desk, tcp, unix, certificates.as_ref(), drain) {
+        let listening = match Listening::open(desk, tcp, unix, certificates.as_ref(), drain).await {
             Ok(open) => open,
             Err(error) => {
                 house.stop().await;
@@ -230,8 +206,7 @@ impl Server {
         note(house.doors(), "server.start", "ok", Some(format!("version {}", env!("CARGO_PKG_VERSION"))));
         house.doors().announcer.tell(News::Ready { status: format!("serving on {tcp}") });
         Ok(Self {
-            web: Mutex::new(web),
-            handle,
+            listening,
             stopping,
             configuration,
             house,
@@ -263,7 +238,11 @@ impl Server {
     /// What is wrong with it; then the last one stays in force.
     pub async fn follow(&self, loaded: &Loaded) -> Result<i64, Error> {
         let read = async {
-            let certificate = self.certificates.as_ref().map(|shown| shown.read()).transpose()?;
+            // Files of other names are followed; TLS itself is turned on and off by a restart.
+            let certificate = match &self.certificates {
+                Some(_) => config::certificate(&loaded.settings.server.tls)?,
+                None => None,
+            };
             let blueprint = config::blueprint(loaded, self.clock.clone(), self.launcher.clone()).await?;
             Ok::<_, config::Error>((certificate, blueprint))
         };
@@ -292,13 +271,9 @@ impl Server {
 
     /// Waits until it has ended by itself, which is a failure.
     pub async fn ended(&self) -> Ended {
-        let doors = async {
-            let mut web = self.web.lock().await;
-            if web.is_terminated() { pending().await } else { (&mut *web).await }
-        };
         tokio::select! {
             end = self.house.ended() => Ended::Tree(end),
-            result = doors => Ended::Doors(result),
+            result = self.listening.ended() => Ended::Doors(result),
         }
     }
 }
@@ -307,78 +282,4 @@ impl Server {
 pub(crate) fn note(doors: &Doors, action: &str, outcome: &str, detail: Option<String>) {
     let (who, action, outcome) = ("server".to_owned(), action.to_owned(), outcome.to_owned());
     doors.recorder.audit(Entry { who, action, subject: "server".to_owned(), outcome, detail });
-}
-
-fn open_doors(
-    desk: Desk,
-    tcp: TcpListener,
-    unix: UnixListener,
-    certificates: Option<&Arc<Certificates>>,
-    drain: Duration,
-) -> io::Result<(ServerHandle, Fuse<actix_web::dev::Server>)> {
-    let gate = desk.gate.clone();
-    let rules = gate.rules().clone();
-    let factory = move || {
-        // The last one is the first that a request meets.
-        App::new()
-            .app_data(Data::new(desk.clone()))
-            .wrap(from_fn(http::identity::identified))
-            .wrap(from_fn(http::admission::admitted))
-            .wrap(from_fn(http::origin::checked))
-            .wrap(from_fn(http::request_id::named))
-            .wrap(from_fn(http::trace))
-            // The outermost: who is refused is counted too.
-            .wrap(from_fn(http::count))
-            .configure(http::routes)
-    };
-    let limits = &rules.limits;
-    let server = HttpServer::new(factory)
-        .workers(rules.workers.size())
-        // The gate counts, and closes at once what is too much: here a full port would keep the other waiting.
-        .max_connections(2 * limits.connections.size() + UNCOUNTED)
-        .client_request_timeout(limits.head_s.seconds())
-        .client_disconnect_timeout(LINGERS_FOR)
-        .tls_handshake_timeout(HANDSHAKE_WITHIN)
-        .keep_alive(limits.idle_s.seconds())
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        // Never before the drain itself gives up.
-        .shutdown_timeout(drain.saturating_add(drain::PARTING_WITHIN * 2).as_secs())
-        .disable_signals()
-        .on_connect(move |connection, extensions| http::on_connect(&gate, connection, extensions));
-    let server = match certificates {
-        Some(certificates) => server.listen_rustls_0_23(tcp, certificates.offer())?,
-        None => server.listen(tcp)?,
-    };
-    let server = server.listen_uds(unix)?.run();
-    let (handle, mut server) = (server.handle(), server.fuse());
-    // The first look starts the threads that serve; the later ones only wait for the end.
-    if let Some(Err(error)) = (&mut server).now_or_never() {
-        return Err(error);
-    }
-    Ok((handle, server))
-}
-
-/// The lock is held: a socket that is there belongs to a server that is gone.
-fn open_socket(path: PathBuf) -> Result<(UnixListener, SocketFile), Error> {
-    let make = || {
-        remove_stale(&path)?;
-        let listener = UnixListener::bind(&path)?;
-        // Its folder is closed to others already.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(listener)
-    };
-    match make() {
-        Ok(listener) => Ok((listener, SocketFile(path))),
-        Err(source) => Err(Error::Socket { path, source }),
-    }
-}
-
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path),
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no socket is there")),
-    }
 }

@@ -13,13 +13,12 @@ use crate::config::settings::Tls;
 
 /// The certificate that each new connection is shown.
 pub(crate) struct Certificates {
-    files: Tls,
     shown: Snapshot<CertifiedKey>,
 }
 
 impl std::fmt::Debug for Certificates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Certificates").finish_non_exhaustive()
     }
 }
 
@@ -32,17 +31,8 @@ impl Certificates {
         let first = config::certificate(files)?;
         Ok(first.map(|first| {
             let shown = Snapshot::new(CertifiedKey::clone(&first));
-            Arc::new(Self { files: files.clone(), shown })
+            Arc::new(Self { shown })
         }))
-    }
-
-    /// What the files hold now; it is not in force yet.
-    ///
-    /// # Errors
-    /// What is wrong with them.
-    pub(crate) fn read(&self) -> Result<Arc<CertifiedKey>, config::Error> {
-        let read = config::certificate(&self.files)?;
-        Ok(read.expect("both files are named, or this would not have been opened"))
     }
 
     /// Shows another one, to whoever connects from now on.

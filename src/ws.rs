@@ -1,8 +1,9 @@
 //! A workflow's events over a WebSocket: the thin pump, and the only file that names `actix_web_actors`.
 //!
 //! Frames are JSON texts: a stored event is `{"seq","at","event"}` as over SSE, progress is `{"progress":{…}}`, the
-//! end is `{"end":{"seq"}}` and a normal close; a server that stops before it says `{"stopping":{"seq"}}`. The pump decides nothing and keeps nothing: where the reader is, and
-//! when it has been quiet for long, `Following` knows. It lives as long as its connection, and stands still while the
+//! end is `{"end":{"seq"}}` and a normal close; a server that stops before it says `{"stopping":{"seq"}}`; whose key opens
+//! nothing any more is closed with 1008. The pump decides nothing and keeps nothing: where the reader is, and when it has
+//! been quiet for long, `Following` knows. It lives as long as its connection, and stands still while the
 //! socket takes nothing: then it asks for nothing either. Mailbox: nobody writes to it.
 
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
@@ -63,6 +64,7 @@ impl StreamHandler<Shown> for Pump {
                 context.text(serde_json::json!({ "end": { "seq": seq } }).to_string());
                 self.ended = true;
             }
+            Shown::Unwelcome => close(context, CloseCode::Policy),
             Shown::Stopping(seq) => {
                 context.text(serde_json::json!({ "stopping": { "seq": seq } }).to_string());
             }

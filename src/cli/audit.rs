@@ -53,6 +53,15 @@ enum Format {
 /// # Errors
 /// When it cannot be read.
 pub(crate) async fn look(screen: &Screen, global: &Global, order: Order) -> anyhow::Result<End> {
+    if let Some(client) = reach::named(&global.flags()).await? {
+        return match order {
+            Order::Show(show) => {
+                let rows = client.audit(&show.query()).await.map_err(refuse)?;
+                tell_entries(screen, &rows, show.format)
+            }
+            Order::Verify => tell_chains(screen, client.verify_audit().await.map_err(refuse)?),
+        };
+    }
     let loaded = config::load(&global.flags()).map_err(refuse)?;
     logging::start(&loaded.settings.log, logging::QUIET, screen.progress());
     match order {
@@ -62,14 +71,24 @@ pub(crate) async fn look(screen: &Screen, global: &Global, order: Order) -> anyh
 }
 
 async fn show(screen: &Screen, loaded: &Loaded, show: Show) -> anyhow::Result<End> {
-    let Show { since, who, action, limit, format } = show;
-    let since = since.map(|age| UnixMillis(Clock::real().wall().0.saturating_sub(age)));
-    let query = AuditQuery { since, who, action, limit: Some(limit.into()) };
+    let (query, format) = (show.query(), show.format);
     let rows = match reach::running(loaded).await? {
         Some(client) => client.audit(&query).await.map_err(refuse)?,
         None => read(loaded, move |readers| readers.audit(&query)).await?,
     };
-    for row in &rows {
+    tell_entries(screen, &rows, format)
+}
+
+impl Show {
+    fn query(&self) -> AuditQuery {
+        let since = self.since.map(|age| UnixMillis(Clock::real().wall().0.saturating_sub(age)));
+        let Self { who, action, limit, .. } = self;
+        AuditQuery { since, who: who.clone(), action: action.clone(), limit: Some((*limit).into()) }
+    }
+}
+
+fn tell_entries(screen: &Screen, rows: &[AuditRow], format: Format) -> anyhow::Result<End> {
+    for row in rows {
         match format {
             Format::Text => screen.say(&line(row))?,
             Format::Json => screen.say(&serde_json::to_string(row)?)?,
@@ -83,6 +102,10 @@ async fn verify(screen: &Screen, loaded: &Loaded) -> anyhow::Result<End> {
         Some(client) => client.verify_audit().await.map_err(refuse)?,
         None => read(loaded, Readers::verify_audit).await?,
     };
+    tell_chains(screen, chains)
+}
+
+fn tell_chains(screen: &Screen, chains: Vec<Chain>) -> anyhow::Result<End> {
     if chains.is_empty() {
         screen.line(&Line::new(Mark::Said, "the audit log has no entries"))?;
     }

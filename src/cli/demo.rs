@@ -90,7 +90,7 @@ impl Stage {
             state_dir: Some(self.folder.path().join("state")),
             listen: Some((std::net::Ipv4Addr::LOCALHOST, 0).into()),
             roots: vec![self.workspace.clone()],
-            provider: None,
+            ..Flags::default()
         }
     }
 

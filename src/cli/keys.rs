@@ -121,10 +121,11 @@ pub(crate) async fn keys(screen: &Screen, global: &Global, order: Order) -> anyh
                 roots: global.roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
                 tags: tags.into_iter().collect::<BTreeMap<_, _>>(),
             };
-            made(&reach.client.create_key(&order).await.map_err(refuse)?, format)?;
+            made(&reach.client.create_key(&order).await.map_err(refuse)?, format, "")?;
         }
         Order::Rotate { id, overlap, format } => {
-            made(&reach.client.rotate_key(&id, overlap.0).await.map_err(refuse)?, format)?;
+            let key = reach.client.rotate_key(&id, overlap.0).await.map_err(refuse)?;
+            made(&key, format, &old_one(&id, overlap))?;
         }
         Order::Revoke { id, format } => {
             let view = reach.client.revoke_key(&id).await.map_err(refuse)?;
@@ -149,16 +150,22 @@ pub(crate) async fn keys(screen: &Screen, global: &Global, order: Order) -> anyh
     Ok(End::Done)
 }
 
-fn made(made: &MadeKey, format: Format) -> anyhow::Result<()> {
+/// What becomes of the key before a rotated one.
+fn old_one(id: &KeyId, Span(overlap): Span) -> String {
+    match overlap {
+        0 => format!("the key before it, {id}, opens nothing any more\n"),
+        _ => format!("the key before it, {id}, still works for the time of the overlap\n"),
+    }
+}
+
+fn made(made: &MadeKey, format: Format, further: &str) -> anyhow::Result<()> {
     match format {
         Format::Json => json(made)?,
         Format::Text => writeln!(io::stdout(), "{}", made.key.0)?,
     }
-    let MadeKey { view: KeyView { id, name, rotated_from, .. }, .. } = made;
+    let MadeKey { view: KeyView { id, name, .. }, .. } = made;
     let mut hint = format!("key {id} ({}) is shown once: keep it now\n", printable::line(name));
-    if let Some(old) = rotated_from {
-        hint.push_str(&format!("the key before it, {old}, still works for the time of the overlap\n"));
-    }
+    hint.push_str(further);
     hint.push_str("send it as the header `Authorization: Bearer …`\n");
     io::stderr().write_all(hint.as_bytes())?;
     Ok(())
@@ -213,6 +220,13 @@ mod tests {
         for text in ["", "d", "30", "-1d", "1.5h", "1y", "18446744073709551615w", "5é"] {
             assert!(text.parse::<Span>().unwrap_err().contains("30d"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_becomes_of_the_old_key_depends_on_the_overlap() {
+        let id = KeyId::from_random(1);
+        assert!(old_one(&id, Span(0)).contains("opens nothing any more"));
+        assert!(old_one(&id, Span(1)).contains("still works"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! How a command reaches a server: the one that runs on the state folder, or one of its own in this process.
+//! How a command reaches a server: one that is named, the one that runs on the state folder, or one of its own in this
+//! process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,12 +33,26 @@ pub(crate) async fn running(loaded: &Loaded) -> anyhow::Result<Option<Client>> {
     }
 }
 
+/// The client of the server that flags or variables name, if they do; nothing of this machine's configuration counts.
+///
+/// # Errors
+/// Refused ones: when it is named wrongly, or does not answer.
+pub(crate) async fn named(flags: &Flags) -> anyhow::Result<Option<Client>> {
+    match config::remote(flags).map_err(refuse)? {
+        Some(remote) => Ok(Some(Client::connect_to(&remote).await.map_err(refuse)?)),
+        None => Ok(None),
+    }
+}
+
 impl Reach {
     /// The server that runs, or none.
     ///
     /// # Errors
     /// When the configuration is wrong, or no server runs.
     pub(crate) async fn of_running(screen: &Screen, flags: &Flags) -> anyhow::Result<Self> {
+        if let Some(client) = named(flags).await? {
+            return Ok(Self { client, own: None });
+        }
         let loaded = config::load(flags).map_err(refuse)?;
         logging::start(&loaded.settings.log, logging::QUIET, screen.progress());
         let client = Client::connect(&loaded.state.socket()).await.map_err(refuse)?;
@@ -49,6 +64,9 @@ impl Reach {
     /// # Errors
     /// When the configuration is wrong, nobody can answer, or no server can be started.
     pub(crate) async fn to_run_in(screen: &Screen, global: &Global, folder: &Path) -> anyhow::Result<Self> {
+        if let Some(client) = named(&global.flags()).await? {
+            return Ok(Self { client, own: None });
+        }
         let loaded = config::load(&global.flags()).map_err(refuse)?;
         if running(&loaded).await?.is_none() {
             let launcher = std::env::current_exe()?;
@@ -89,6 +107,9 @@ impl Reach {
         global: &Global,
         id: &WorkflowId,
     ) -> anyhow::Result<Self> {
+        if let Some(client) = named(&global.flags()).await? {
+            return Ok(Self { client, own: None });
+        }
         let loaded = config::load(&global.flags()).map_err(refuse)?;
         logging::start(&loaded.settings.log, logging::QUIET, screen.progress());
         if let Some(client) = running(&loaded).await? {

@@ -13,6 +13,7 @@ use super::screen::Screen;
 use super::story::{Line, Mark};
 use super::watching::{Watched, watch};
 use super::{End, Global, refuse, report};
+use crate::config;
 use crate::http::views::NewWorkflow;
 
 /// What a check command has in it that only a shell understands.
@@ -22,7 +23,7 @@ const SHELLS: &[char] =
 /// What `run` is asked for.
 #[derive(Debug, Args)]
 pub(crate) struct Order {
-    /// The folder to work in; it changes only by commits that passed the check.
+    /// The folder to work in, on the server's machine; it changes only by commits that passed the check.
     #[arg(long, value_name = "DIR", default_value = ".")]
     workspace: PathBuf,
     /// The command that tells whether the folder is well, such as `cargo test`; found in the folder when left out.
@@ -41,7 +42,11 @@ pub(crate) struct Order {
 /// Refused ones, and when the server cannot be asked any more.
 pub(crate) async fn run(screen: &mut Screen, global: &Global, order: Order) -> anyhow::Result<End> {
     let named = order.workspace.display();
-    let workspace = order.workspace.canonicalize();
+    // Of another server's folders this machine knows nothing.
+    let workspace = match config::remote(&global.flags()).map_err(refuse)? {
+        Some(_) => std::path::absolute(&order.workspace),
+        None => order.workspace.canonicalize(),
+    };
     let workspace = workspace.with_context(|| format!("--workspace {named} is no folder")).map_err(refuse)?;
     let mut interrupts = Interrupts::listen()?;
     let reach = Reach::to_run_in(screen, global, &workspace).await?;

@@ -6,7 +6,7 @@ use units::UnixMillis;
 use super::listing::age;
 use super::screen::Screen;
 use super::story::{Line, Mark};
-use super::{End, refuse};
+use super::{End, reach, refuse};
 use crate::client::Client;
 use crate::config::{self, Flags};
 use crate::reload::Standing;
@@ -17,8 +17,14 @@ use crate::reload::Standing;
 /// # Errors
 /// When no server runs, or it does not answer.
 pub(crate) async fn show(screen: &Screen, flags: &Flags) -> anyhow::Result<End> {
-    let socket = config::state_folder(flags).map_err(refuse)?.socket();
-    let standing = Client::connect(&socket).await.map_err(refuse)?.configuration().await?;
+    let client = match reach::named(flags).await? {
+        Some(client) => client,
+        None => {
+            let socket = config::state_folder(flags).map_err(refuse)?.socket();
+            Client::connect(&socket).await.map_err(refuse)?
+        }
+    };
+    let standing = client.configuration().await.map_err(refuse)?;
     for line in told(&standing, Clock::real().wall()) {
         screen.line(&line)?;
     }

@@ -61,16 +61,20 @@ pub(super) fn ports(settings: &Settings) -> Option<Error> {
 
 /// What a running server changes; all else waits for a restart.
 const RELOADED: [&str; 4] = ["agents", "mcp", "providers", "routing"];
+const TLS: [&str; 2] = ["server", "tls"];
 
 pub(super) fn wait_for_restart(started: &Settings, new: &Settings) -> Vec<String> {
     let value = |settings: &Settings| {
         let text = yaml::to_string(settings).unwrap_or_default();
         Value::parse("the settings", &text).unwrap_or_default()
     };
+    // Other files are followed; TLS itself is turned on and off by a restart.
+    let follows_tls = [started, new].iter().all(|settings| settings.server.tls.certificate.is_some());
     let (started, new) = (value(started), value(new));
     let differs = |path: &Vec<String>| {
         let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-        !RELOADED.contains(&keys[0]) && started.get(&keys) != new.get(&keys)
+        let is_followed = RELOADED.contains(&keys[0]) || (follows_tls && keys.starts_with(&TLS));
+        !is_followed && started.get(&keys) != new.get(&keys)
     };
     new.leaves().into_iter().filter(differs).map(|path| path.join(".")).collect()
 }

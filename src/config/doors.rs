@@ -1,6 +1,7 @@
 //! How the doors treat who comes: names they answer to, whom they believe, what is too much, and TLS.
 //!
-//! Everything here waits for a restart, but for what is in the files of `server.tls`: that is read anew with each reload.
+//! Everything here waits for a restart, but for the files of `server.tls`: they are read anew with each reload, under
+//! their names of then.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::one_or_many::{OneOrMany, Texts};
 use super::settings::Bounded;
+
+/// The bits before an IPv4 address that is written as IPv6.
+const MAPPED_BITS: u8 = 96;
 
 /// The certificate that the doors show, and its private key; both or neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,15 +139,33 @@ impl Network {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// # Errors
+    /// Why it is none, and what would be.
+    fn parse(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!("`{text}` is no network: write an address, or one with its number of bits, 10.0.0.0/8")
+        };
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
+            Some((address, bits)) => (address, Some(bits.parse().map_err(|_| bad())?)),
             None => (text, None),
         };
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(most);
-        (bits <= most).then_some(Self { address, bits })
+        let written: IpAddr = address.parse().map_err(|_| bad())?;
+        let most = if written.is_ipv4() { 32 } else { 128 };
+        let bits: u8 = bits.unwrap_or(most);
+        if bits > most {
+            return Err(bad());
+        }
+        let address = written.to_canonical();
+        if address.is_ipv6() == written.is_ipv6() {
+            return Ok(Self { address, bits });
+        }
+        // An IPv4 address in the clothes of IPv6.
+        let too_wide = || {
+            format!(
+                "`{text}` holds more than addresses of IPv4: write those as such, {address}/8, with their bits"
+            )
+        };
+        bits.checked_sub(MAPPED_BITS).map(|bits| Self { address, bits }).ok_or_else(too_wide)
     }
 }
 
@@ -239,14 +261,7 @@ impl OneOrMany for Proxies {
     }
 
     fn many(texts: Vec<String>) -> Result<Self, String> {
-        let network = |text: String| {
-            Network::parse(&text).ok_or_else(|| {
-                format!(
-                    "`{text}` is no network: write an address, or one with its number of bits, 10.0.0.0/8"
-                )
-            })
-        };
-        texts.into_iter().map(network).collect::<Result<_, _>>().map(Self)
+        texts.into_iter().map(|text| Network::parse(&text)).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -272,8 +287,21 @@ mod tests {
         for wrong in
             ["10.0.0.0/33", "10.0.0", "::/129", "", "/8", "10.0.0.0/", "10.0.0.0/-1", "proxy.example"]
         {
-            assert!(Network::parse(wrong).is_none(), "{wrong}");
+            assert!(Network::parse(wrong).unwrap_err().contains("10.0.0.0/8"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_network_of_ipv4_that_is_written_as_ipv6_is_one_of_ipv4() {
+        for (mapped, plain) in [
+            ("::ffff:10.1.2.3/104", "10.1.2.3/8"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+        ] {
+            assert_eq!(Network::parse(mapped), Network::parse(plain), "{mapped}");
+        }
+        let refused = Network::parse("::ffff:10.0.0.0/90").unwrap_err();
+        assert!(refused.contains("as such, 10.0.0.0/8"), "{refused}");
     }
 
     #[test]

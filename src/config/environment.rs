@@ -18,12 +18,19 @@ const LEVELS: &str = "__";
 pub(super) const CONFIG: &str = "IMPRESARIO_CONFIG";
 /// Names the state folder.
 pub(super) const STATE_DIR: &str = "IMPRESARIO_STATE_DIR";
+/// Names the server that commands ask over the network.
+pub(super) const SERVER: &str = "IMPRESARIO_SERVER";
+/// Is the key that opens it.
+pub(super) const KEY: &str = "IMPRESARIO_KEY";
+/// Names a file of CA certificates that are trusted there.
+pub(super) const CA_FILE: &str = "IMPRESARIO_CA_FILE";
 /// Ends the process at a chosen point, in debug builds.
 pub(super) const FAIL_POINT: &str = "IMPRESARIO_FAILPOINT";
 /// Name the server of PostgreSQL that the tests run against and its programs; the program itself passes them by.
 const TESTS: [&str; 2] = ["IMPRESARIO_TEST_POSTGRES", "IMPRESARIO_TEST_POSTGRES_BIN"];
 /// Those that are no settings.
-pub(super) const RESERVED: [&str; 5] = [CONFIG, STATE_DIR, FAIL_POINT, TESTS[0], TESTS[1]];
+pub(super) const RESERVED: [&str; 8] =
+    [CONFIG, STATE_DIR, SERVER, KEY, CA_FILE, FAIL_POINT, TESTS[0], TESTS[1]];
 
 /// Environment variables as they were at one moment.
 #[derive(Clone, Default)]

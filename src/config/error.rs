@@ -17,9 +17,13 @@ pub enum Error {
     /// A variable says what is not understood.
     #[error(
         "{0} (a variable names its setting as IMPRESARIO_SECTION__KEY, with two underscores between the levels; \
-         IMPRESARIO_CONFIG, IMPRESARIO_STATE_DIR and IMPRESARIO_FAILPOINT are no settings)"
+         IMPRESARIO_CONFIG, IMPRESARIO_STATE_DIR, IMPRESARIO_SERVER, IMPRESARIO_KEY, IMPRESARIO_CA_FILE and \
+         IMPRESARIO_FAILPOINT are no settings)"
     )]
     Variable(#[source] yaml::Error),
+    /// The server that a command was to ask.
+    #[error(transparent)]
+    Remote(#[from] super::remote::BadRemote),
     /// A setting has two names, and they say different things.
     #[error(
         "{file}:{line}: `{key}` and `{second}` (line {second_line}) are one setting and say two things: keep one"

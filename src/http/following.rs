@@ -46,6 +46,8 @@ pub(crate) enum Shown {
     Quiet,
     /// The workflow has ended with this event; nothing follows.
     End(Seq),
+    /// The key that opened the stream opens nothing any more; nothing follows.
+    Unwelcome,
     /// The server stops; the workflow goes on at its next start, after this event.
     Stopping(Seq),
 }
@@ -102,7 +104,7 @@ impl Following {
     }
 
     /// What comes next; `None` when the stream is to be closed. Without [`Shown::End`] before it, the workflow goes on;
-    /// without [`Shown::Stopping`] too, the history cannot be read now, or the key that opened it opens nothing any more.
+    /// without [`Shown::Stopping`] and [`Shown::Unwelcome`] too, the history cannot be read now.
     pub(crate) async fn next(&mut self) -> Option<Shown> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Nothing => return None,
@@ -110,7 +112,7 @@ impl Following {
             Next::Ask => {}
         }
         if !self.caller.may_stay(&self.keys) {
-            return None;
+            return Some(Shown::Unwelcome);
         }
         let shown = tokio::select! {
             biased;
@@ -123,7 +125,7 @@ impl Following {
         };
         // It may have been revoked while this was waited for.
         if !self.caller.may_stay(&self.keys) {
-            return None;
+            return Some(Shown::Unwelcome);
         }
         match shown {
             Ok(actors::feed::Shown::Event(row)) => {

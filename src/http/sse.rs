@@ -38,6 +38,7 @@ fn frame(shown: &Shown) -> String {
             format!("event: progress\ndata: {json}\n\n")
         }
         Shown::Quiet => ": still here\n\n".to_owned(),
+        Shown::Unwelcome => ": the key opens nothing any more\n\n".to_owned(),
         Shown::End(seq) => format!("event: end\ndata: {{\"seq\":{}}}\n\n", seq.0),
         Shown::Stopping(seq) => format!("event: stopping\ndata: {{\"seq\":{}}}\n\n", seq.0),
     }

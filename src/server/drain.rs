@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actors::herald::News;
 use clock::Clock;
-use futures_util::future::{Either, FusedFuture, select};
+use futures_util::future::{Either, select};
 use supervision::End;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -99,17 +99,10 @@ impl Server {
     async fn close_doors(&self, within: Duration, hurry: &mut Hurry) -> bool {
         // The machine's own clock: a manual one may stand still, and the process has to come to its end.
         let clock = Clock::real();
-        let mut web = self.web.lock().await;
-        if web.is_terminated() {
+        if self.listening.is_over().await {
             return true;
         }
-        // Sent at once; the doors carry it out while they are waited for.
-        let told = self.handle.stop(true);
-        let mut closed = pin!(async {
-            if let (_, Err(error)) = tokio::join!(told, &mut *web) {
-                warn!(%error, "the doors did not close well");
-            }
-        });
+        let mut closed = pin!(self.listening.stop());
         {
             let waited = pin!(clock.timeout(within, hurry.begins()));
             if let Either::Left(_) = select(closed.as_mut(), waited).await {

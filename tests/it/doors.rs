@@ -32,7 +32,7 @@ fn resident_kib(house: &House) -> u64 {
 }
 
 /// Adds settings at the end of the configuration.
-fn also(house: &House, text: &str) {
+pub(crate) fn also(house: &House, text: &str) {
     let config = fs::read_to_string(house.config()).unwrap();
     fs::write(house.config(), format!("{config}{text}\n")).unwrap();
 }
@@ -169,10 +169,16 @@ async fn the_log_says_of_which_request_it_speaks() {
 }
 
 /// A pair of files for TLS, and the certificate in them.
-fn certify(house: &House) -> CertificateDer<'static> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+pub(crate) fn certify(house: &House) -> CertificateDer<'static> {
+    certify_in(house, ["chain.pem", "key.pem"])
+}
+
+/// As [`certify`], in files of these names.
+fn certify_in(house: &House, [chain, key]: [&str; 2]) -> CertificateDer<'static> {
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
     // As a renewal does: each file beside its place, and then into it.
-    for (name, text) in [("chain.pem", made.cert.pem()), ("key.pem", made.signing_key.serialize_pem())] {
+    for (name, text) in [(chain, made.cert.pem()), (key, made.signing_key.serialize_pem())] {
         let new = house.path("new.pem");
         fs::write(&new, text).unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
@@ -213,6 +219,82 @@ fn livez(tls: &mut Tls, port: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// Waits until the port shows `next` in the place of `before`.
+async fn becomes(
+    house: &House,
+    port: &str,
+    before: &CertificateDer<'static>,
+    next: &CertificateDer<'static>,
+) {
+    let (clock, deadline) = (Clock::real(), Clock::real().now() + LIMIT);
+    loop {
+        let mut new = tls(port, &[before.clone(), next.clone()]);
+        assert!(livez(&mut new, port).starts_with("HTTP/1.1 200"));
+        let shown = new.conn.peer_certificates().unwrap()[0].clone();
+        if shown == *next {
+            return;
+        }
+        assert_eq!(shown, *before);
+        assert!(clock.now() < deadline, "{}", house.log_text());
+        clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_in_files_of_other_names_is_followed_and_so_is_its_renewal() {
+    let mut house = ordinary_house();
+    let first = certify(&house);
+    let (file, config) = (house.config(), fs::read_to_string(house.config()).unwrap());
+    let with = |chain: &str, key: &str| {
+        let text = format!("{config}server: {{tls: {{certificate: {chain}, key: {key}}}}}\n");
+        fs::write(&file, text).unwrap();
+    };
+    with("chain.pem", "key.pem");
+    let client = house.serve().await;
+    let port = tcp_address(&house).rsplit(':').next().unwrap().to_owned();
+    // Named before it is there: refused, and taken when it comes.
+    with("next.pem", "next.key");
+    let (clock, deadline) = (Clock::real(), Clock::real().now() + LIMIT);
+    while !client.configuration().await.unwrap().is_refused() {
+        assert!(clock.now() < deadline, "{}", house.log_text());
+        clock.sleep(LOOK_EVERY).await;
+    }
+    let second = certify_in(&house, ["next.pem", "next.key"]);
+    becomes(&house, &port, &first, &second).await;
+
+    // The old names mean nothing any more.
+    for name in ["chain.pem", "key.pem"] {
+        fs::remove_file(house.path(name)).unwrap();
+    }
+    let third = certify_in(&house, ["next.pem", "next.key"]);
+    becomes(&house, &port, &second, &third).await;
+    let standing = client.configuration().await.unwrap();
+    assert!(standing.waiting.is_empty() && !standing.is_refused(), "{standing:?}");
+    assert!(house.stop().await.success());
+}
+
+#[tokio::test]
+async fn handshakes_that_never_end_hold_up_nobody_at_the_socket() {
+    // More than all threads of the port take at once.
+    const STALLED: usize = 700;
+    let mut house = ordinary_house();
+    certify(&house);
+    also(&house, "server: {workers: 1, tls: {certificate: chain.pem, key: key.pem}}");
+    house.serve().await;
+    let address = tcp_address(&house);
+    let stalled: Vec<TcpStream> = (0..STALLED).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for _ in 0..8 {
+        let output = house.run(&["workflows"]).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The port takes the next when those that stall have had their time.
+    let port = address.rsplit(':').next().unwrap();
+    let trusted = rustls::pki_types::pem::PemObject::from_pem_file(house.path("chain.pem")).unwrap();
+    assert!(livez(&mut tls(port, &[trusted]), port).starts_with("HTTP/1.1 200"));
+    drop(stalled);
+    assert!(house.stop().await.success());
+}
+
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
     let mut house = ordinary_house();
@@ -235,18 +317,7 @@ async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
     assert!(livez(&mut tls(&port, std::slice::from_ref(&first)), &port).starts_with("HTTP/1.1 200"));
 
     let second = certify(&house);
-    let both = [first.clone(), second.clone()];
-    loop {
-        let mut new = tls(&port, &both);
-        assert!(livez(&mut new, &port).starts_with("HTTP/1.1 200"));
-        let shown = new.conn.peer_certificates().unwrap()[0].clone();
-        if shown == second {
-            break;
-        }
-        assert_eq!(shown, first);
-        assert!(clock.now() < deadline, "{}", house.log_text());
-        clock.sleep(LOOK_EVERY).await;
-    }
+    becomes(&house, &port, &first, &second).await;
     assert!(livez(&mut old, &port).starts_with("HTTP/1.1 200"), "the old connection goes on");
     // Who speaks no TLS is not answered, and the command line needs none.
     let mut plain = TcpStream::connect(&address).unwrap();

@@ -29,7 +29,7 @@ const CHECK: &str =
 /// The server of PostgreSQL that the tests run against, if it is not to be SQLite.
 const TEST_SERVER: &str = "IMPRESARIO_TEST_POSTGRES";
 /// What the surroundings of the tests must not decide.
-const FOREIGN: [&str; 21] = [
+const FOREIGN: [&str; 24] = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "OPENAI_API_KEY",
@@ -38,6 +38,9 @@ const FOREIGN: [&str; 21] = [
     "GOOGLE_API_KEY",
     "IMPRESARIO_CONFIG",
     "IMPRESARIO_STATE_DIR",
+    "IMPRESARIO_SERVER",
+    "IMPRESARIO_KEY",
+    "IMPRESARIO_CA_FILE",
     "IMPRESARIO_FAILPOINT",
     "IMPRESARIO_STORE__URL",
     TEST_SERVER,

@@ -15,7 +15,7 @@ use crate::story::Story;
 /// How often the server is killed right behind an acknowledged key.
 const KILLS: usize = 3;
 /// Where the secret stands in a key's text.
-const SECRET: std::ops::Range<usize> = 17..49;
+pub(crate) const SECRET: std::ops::Range<usize> = 17..49;
 
 /// The status and the body of a request over TCP with a key.
 async fn ask(house: &House, key: &str, method: &str, path: &str, body: &str) -> (u16, String) {
@@ -34,7 +34,7 @@ async fn ask(house: &House, key: &str, method: &str, path: &str, body: &str) -> 
 }
 
 /// The key that a command printed, alone on its standard output.
-async fn made(house: &House, args: &[&str]) -> String {
+pub(crate) async fn made(house: &House, args: &[&str]) -> String {
     let output = house.run(args).await;
     let (out, hints) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{hints}");
@@ -51,7 +51,7 @@ fn address(house: &House) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-fn id(key: &str) -> &str {
+pub(crate) fn id(key: &str) -> &str {
     &key[4..16]
 }
 

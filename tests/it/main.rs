@@ -24,6 +24,7 @@ mod logging;
 mod outage;
 mod people;
 mod reload;
+mod remote;
 mod runs;
 mod secrets;
 mod speech;

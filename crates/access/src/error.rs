@@ -52,6 +52,15 @@ pub enum Error {
         /// The most bytes.
         most: usize,
     },
+    /// A key that could make itself another.
+    #[error(
+        "a key with the scope admin cannot be confined to {what}, for it could make itself another key: leave them out, \
+         or make a key without the scope admin"
+    )]
+    ConfinedAdmin {
+        /// To what it was to be confined.
+        what: &'static str,
+    },
     /// A stored digest that is none.
     #[error("a key's stored digest is no SHA-256")]
     BadDigest,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use units::{KeyId, UnixMillis};
 
-use crate::{Error, Models, Scopes};
+use crate::{Error, Models, Scope, Scopes};
 
 /// The most bytes of a key's name.
 pub const MAX_NAME_BYTES: usize = 128;
@@ -70,7 +70,11 @@ impl Grant {
         if !self.tags.iter().all(|(name, value)| is_tag(name, value)) {
             return Err(Error::BadTag { most: MAX_TAG_BYTES });
         }
-        Ok(())
+        let confined = [("roots", self.roots.is_empty()), ("models", self.models.are_all())];
+        match confined.into_iter().find(|(_, is_open)| !is_open) {
+            Some((what, _)) if self.scopes.has(Scope::Admin) => Err(Error::ConfinedAdmin { what }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Whether what lies at `real`, a path without links, is within the key's roots, `roots` being their real paths.
@@ -169,7 +173,10 @@ mod tests {
     fn refuses_what_is_beyond_its_bounds_and_says_what_would_be_right() {
         let tags = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
         let many: BTreeMap<_, _> = (0..=MAX_TAGS).map(|n| (format!("t{n}"), String::new())).collect();
+        let admin: Scopes = "workflows,admin".parse().unwrap();
+        let one_model = Models(vec!["demo".parse().unwrap()]);
         assert_eq!(grant().check(), Ok(()));
+        assert_eq!(Grant { scopes: admin, ..grant() }.check(), Ok(()));
         for (bad, words) in [
             (Grant { scopes: Scopes::default(), ..grant() }, "at least one"),
             (Grant { name: String::new(), ..grant() }, "1 to 128"),
@@ -182,6 +189,8 @@ mod tests {
             (Grant { tags: tags("team", "a\u{1b}[31m"), ..grant() }, "control characters"),
             (Grant { tags: tags("team", &"x".repeat(MAX_TAG_BYTES)), ..grant() }, "256 bytes"),
             (Grant { tags: many, ..grant() }, "17 tags"),
+            (Grant { scopes: admin, roots: vec!["/w".into()], ..grant() }, "cannot be confined to roots"),
+            (Grant { scopes: admin, models: one_model, ..grant() }, "cannot be confined to models"),
         ] {
             let refused = bad.check().unwrap_err().to_string();
             assert!(refused.contains(words), "{refused}");

@@ -1,8 +1,10 @@
 //! Keys at the doors of a real server: what they open, for whom, and until when.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use clock::Clock;
+use futures_util::future::{Either, join, select};
 use workflow::Event;
 
 use super::launcher;
@@ -259,6 +261,7 @@ async fn what_no_key_may_grant_is_refused_in_words() {
         (KeyOrder { scopes: Vec::new(), ..order("admin") }, "at least one"),
         (KeyOrder { name: String::new(), ..order("admin") }, "1 to 128"),
         (KeyOrder { roots: vec!["work".into()], ..order("admin") }, "from the root"),
+        (KeyOrder { roots: vec!["/work".into()], ..order("admin") }, "cannot be confined to roots"),
         (KeyOrder { expires_in_s: Some(0), ..order("admin") }, "expires_in_s"),
         (KeyOrder { expires_in_s: Some(u64::MAX), ..order("admin") }, "expires_in_s"),
     ] {
@@ -294,6 +297,51 @@ async fn known_keys_open_while_nobody_can_read_or_write_the_store() {
     stage.close().await;
 }
 
+/// How many messages wait for an actor.
+async fn queued(stage: &Stage, id: &str) -> u64 {
+    let tree = stage.client.tree().await.unwrap();
+    let children = tree["children"].as_array().unwrap();
+    children.iter().find(|child| child["id"] == id).unwrap()["queued"].as_u64().unwrap()
+}
+
+#[actix_rt::test]
+async fn a_revocation_that_nobody_knew_of_any_more_takes_effect_when_it_lands() {
+    let stage = Stage::open().await;
+    let (one, other) = (stage.key("workflows").await, stage.key("workflows").await);
+    let database = Stage::load(&stage.folder, "127.0.0.1:0").database;
+    // A server of PostgreSQL has other locks, and what waits behind them is the same.
+    let store::Database::Sqlite(file) = database else { return drop(stage.close().await) };
+    let locked = rusqlite::Connection::open(file).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let client = stage.client.clone();
+    let first = pin!(client.revoke_key(&one.view.id));
+    let second = pin!(client.revoke_key(&other.view.id));
+    let revoked = select(first, second);
+    let killed = async {
+        // The first one is with the writer when the second one has to wait.
+        while queued(&stage, "keyring").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        stage.client.act(Act::Kill, "root/keyring").await.unwrap();
+    };
+    let (outcome, waits, late) = match join(revoked, killed).await.0 {
+        Either::Left((outcome, waits)) => (outcome, waits, &one),
+        Either::Right((outcome, waits)) => (outcome, waits, &other),
+    };
+    assert!(outcome.is_err(), "who was to revoke it is gone: {outcome:?}");
+    assert_eq!(stage.with(late, "GET", "/v1/providers", "").await.0, 200);
+    locked.execute_batch("ROLLBACK").unwrap();
+    waits.await.unwrap();
+    for look in 0.. {
+        if stage.with(late, "GET", "/v1/providers", "").await.0 == 401 {
+            break;
+        }
+        assert!(look < LOOKS, "it opens for ever");
+        Clock::real().sleep(Duration::from_millis(20)).await;
+    }
+    stage.close().await;
+}
+
 #[actix_rt::test]
 async fn a_stream_ends_when_the_key_that_opened_it_is_revoked() {
     let stage = Stage::open().await;
@@ -306,7 +354,7 @@ async fn a_stream_ends_when_the_key_that_opened_it_is_revoked() {
         // What comes next finds the key gone.
         stage.client.abort(&id, "me").await.unwrap();
     };
-    let ((status, body), ()) = futures_util::future::join(streamed, ended).await;
+    let ((status, body), ()) = join(streamed, ended).await;
     assert!(status == 401 || !body.contains("event: end"), "{status} {body}");
     stage.close().await;
 }

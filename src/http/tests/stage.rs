@@ -86,6 +86,7 @@ impl Stage {
             listen: Some(listen.parse().unwrap()),
             roots: vec![folder.path().join("work")],
             provider: Some("demo".parse().unwrap()),
+            ..Flags::default()
         };
         let mut variables = vec![("HOME", folder.path().display().to_string())];
         variables.extend(store_url(folder).map(|url| ("IMPRESARIO_STORE__URL", url)));

@@ -26,10 +26,15 @@ impl Socket {
     }
 
     async fn ask(stage: &Stage, id: &WorkflowId, after: u64) -> (Self, String) {
+        Self::ask_with(stage, id, after, "").await
+    }
+
+    /// With this header more.
+    async fn ask_with(stage: &Stage, id: &WorkflowId, after: u64, header: &str) -> (Self, String) {
         let address = stage.server.addresses().tcp;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(
-            "GET /v1/workflows/{id}/ws?after={after} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+            "GET /v1/workflows/{id}/ws?after={after} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n{header}\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -127,6 +132,30 @@ async fn a_client_may_ask_whether_it_lives_and_has_nothing_else_to_say() {
     let mut polite = Socket::open(&stage, &id, 0).await;
     polite.write(CLOSE, &1000_u16.to_be_bytes()).await;
     assert_eq!(polite.rest().await.1, 1000);
+    stage.close().await;
+}
+
+#[actix_rt::test]
+async fn whose_key_opens_nothing_any_more_is_closed_as_such() {
+    let stage = Stage::open().await;
+    let id = stage.start(SLOW).await;
+    let (revoked, expiring) = (stage.key("workflows").await, stage.key("workflows").await);
+    let mut sockets = Vec::new();
+    for key in [&revoked, &expiring] {
+        let header = format!("Authorization: Bearer {}\r\n", key.key.0);
+        let (mut socket, head) = Socket::ask_with(&stage, &id, 0, &header).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(socket.read().await.0, TEXT);
+        sockets.push(socket);
+    }
+    stage.client.revoke_key(&revoked.view.id).await.unwrap();
+    stage.client.rotate_key(&expiring.view.id, 0).await.unwrap();
+    // Nothing happens in the workflow: the next word that it is quiet would be the longest wait.
+    for mut socket in sockets {
+        let (texts, code) = socket.rest().await;
+        assert!(stored(&texts).is_empty() && code == 1008, "{code} {texts:?}");
+        assert_eq!(socket.0.read(&mut [0; 1]).await.unwrap(), 0, "the connection is closed");
+    }
     stage.close().await;
 }
 
