@@ -37,6 +37,8 @@ pub struct HttpEndpoint {
     pub base_url: Url,
     /// The key it asks for; local servers ask for none.
     pub key: Option<Secret>,
+    /// Whether it is told which trace a call belongs to.
+    pub is_traced: bool,
 }
 
 /// Shows no user name, password or query: they can be secrets, and [`HttpEndpoint::origin`] leaves them out.
@@ -84,7 +86,12 @@ mod tests {
     use super::*;
 
     fn endpoint(url: &str) -> HttpEndpoint {
-        HttpEndpoint { dialect: Dialect::OpenAiChat, base_url: url.parse().unwrap(), key: None }
+        HttpEndpoint {
+            dialect: Dialect::OpenAiChat,
+            base_url: url.parse().unwrap(),
+            key: None,
+            is_traced: false,
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Server {
             dialect,
             base_url: format!("{}{base}", self.address).parse().unwrap(),
             key: Some(Secret::try_new(KEY).unwrap()),
+            is_traced: false,
         }
     }
 }

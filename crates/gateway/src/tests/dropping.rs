@@ -27,7 +27,12 @@ impl Picky {
 
     fn house(&self) -> House {
         let base_url = format!("http://{}", self.listener.local_addr().unwrap()).parse().unwrap();
-        let endpoint = Endpoint::Http(HttpEndpoint { dialect: Dialect::OpenAiChat, base_url, key: None });
+        let endpoint = Endpoint::Http(HttpEndpoint {
+            dialect: Dialect::OpenAiChat,
+            base_url,
+            key: None,
+            is_traced: false,
+        });
         House::build(Clock::real(), vec![("a/x", endpoint)], Choice::Named(vec!["a/x".parse().unwrap()]))
     }
 

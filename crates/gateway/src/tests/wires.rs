@@ -24,7 +24,7 @@ impl Provider {
 
     fn endpoint(&self, dialect: Dialect) -> Endpoint {
         let base_url = format!("http://{}", self.listener.local_addr().unwrap()).parse().unwrap();
-        Endpoint::Http(HttpEndpoint { dialect, base_url, key: None })
+        Endpoint::Http(HttpEndpoint { dialect, base_url, key: None, is_traced: false })
     }
 
     async fn serve(self) -> Infallible {

@@ -43,7 +43,12 @@ fn serve_once() -> (String, String) {
 }
 
 fn endpoint(url: &str) -> Endpoint {
-    Endpoint::Http(HttpEndpoint { dialect: Dialect::OpenAiChat, base_url: url.parse().unwrap(), key: None })
+    Endpoint::Http(HttpEndpoint {
+        dialect: Dialect::OpenAiChat,
+        base_url: url.parse().unwrap(),
+        key: None,
+        is_traced: false,
+    })
 }
 
 fn options(ca_file: Option<&Path>) -> Options {
