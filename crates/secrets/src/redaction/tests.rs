@@ -1,3 +1,5 @@
+//! Planted secrets in many shapes and dresses, and what has to stay as it is.
+
 use proptest::prelude::*;
 
 use super::*;
