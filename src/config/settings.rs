@@ -15,6 +15,7 @@ use workflow::{MAX_LIMIT, Mode};
 
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
+pub use super::capture::{Capture, Routes};
 pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
 pub use super::keeping::{Disk, Retention};
 pub use super::key_place::KeyPlace;
