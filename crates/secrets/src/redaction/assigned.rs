@@ -6,6 +6,9 @@ use crate::REDACTED;
 /// The longest name that is looked at.
 const LONGEST_NAME: usize = 128;
 
+/// The most bytes of a line before a name that begins it.
+const LONGEST_INDENT: usize = 128;
+
 /// The text without the values of telling names.
 pub(super) fn blot(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -44,8 +47,11 @@ fn name_before(text: &str, sign: usize) -> Option<Name> {
         return None;
     }
     let line = &before[..before.len() - name.len()];
-    let line = &line[line.rfind('\n').map_or(0, |newline| newline + 1)..];
-    let begins_line = matches!(line.trim(), "" | "-" | "export" | "set" | "+");
+    let near = &line[line.floor_char_boundary(line.len().saturating_sub(LONGEST_INDENT))..];
+    let newline = near.rfind('\n');
+    let is_near = newline.is_some() || near.len() == line.len();
+    let indent = near[newline.map_or(0, |newline| newline + 1)..].trim();
+    let begins_line = is_near && matches!(indent, "" | "-" | "export" | "set" | "+");
     Some(Name { says, begins_line })
 }
 
@@ -57,12 +63,11 @@ fn value_after(text: &str, sign: usize, begins_line: bool) -> (usize, usize) {
     let quote = rest[slashes..].chars().next().filter(|c| "\"'`".contains(*c));
     let begin = text.len() - rest.len();
     let Some(quote) = quote else {
-        let line = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
-        let ends = |c: char| "&;\"'<>,)}]".contains(c) || (!begins_line && c.is_whitespace());
+        let ends = |c: char| "\r\n&;\"'<>,)}]".contains(c) || (!begins_line && c.is_whitespace());
         // What is blotted out already has brackets.
-        let from = if line.starts_with(REDACTED) { REDACTED.len() } else { 0 };
-        let length = from + line[from..].find(ends).unwrap_or(line.len() - from);
-        return (begin, begin + line[..length].trim_end().len());
+        let from = if rest.starts_with(REDACTED) { REDACTED.len() } else { 0 };
+        let length = from + rest[from..].find(ends).unwrap_or(rest.len() - from);
+        return (begin, begin + rest[..length].trim_end().len());
     };
     let inner = begin + slashes + 1;
     let mut end = inner;

@@ -12,6 +12,12 @@ struct Literal<'a> {
     is_closed: bool,
 }
 
+/// Where a line ends.
+struct LineEnds(usize);
+
+/// The most bytes of numbers of tokens.
+const LARGEST_COUNTS: usize = 1_024;
+
 /// The text with the values of telling names blotted out, and each other string as `redact` leaves it.
 pub(super) fn walk(text: &str, redact: &dyn Fn(&str) -> String) -> String {
     let bytes = text.as_bytes();
@@ -19,9 +25,12 @@ pub(super) fn walk(text: &str, redact: &dyn Fn(&str) -> String) -> String {
     let (mut at, mut copied) = (0, 0);
     while let Some(found) = text[at..].find('"') {
         let start = at + found;
-        let Some(literal) = literal(text, start) else {
-            at = start + 1;
-            continue;
+        let literal = match literal(text, start) {
+            Ok(literal) => literal,
+            Err(LineEnds(there)) => {
+                at = there;
+                continue;
+            }
         };
         out.push_str(&text[copied..start]);
         push_string(&mut out, text, start, &literal, redact);
@@ -31,14 +40,16 @@ pub(super) fn walk(text: &str, redact: &dyn Fn(&str) -> String) -> String {
             continue;
         }
         let value = after_white(bytes, colon + 1);
-        let end = value_end(text, value);
         let name = unescaped(literal.inner).unwrap_or_else(|| literal.inner.to_owned());
-        let goes = match says(&name) {
-            Says::Nothing => false,
-            Says::Secret | Says::Perhaps => true,
-            Says::Tokens => holds_texts(&text[value..end]),
-        };
-        if goes && end > value {
+        let says = says(&name);
+        if says == Says::Nothing {
+            continue;
+        }
+        // What is looked at goes, or is small: nothing is looked at again and again.
+        let end = value_end(text, value);
+        let is_count =
+            says == Says::Tokens && end - value <= LARGEST_COUNTS && !holds_texts(&text[value..end]);
+        if !is_count && end > value {
             out.push_str(&text[copied..value]);
             out.push_str(&format!("\"{REDACTED}\""));
             (at, copied) = (end, end);
@@ -69,20 +80,19 @@ fn push_string(
     }
 }
 
-/// The string that begins at this quote; none where the line ends before it does.
-fn literal(text: &str, start: usize) -> Option<Literal<'_>> {
+/// The string that begins at this quote; else where the line ends before it does, for it holds no other one then.
+fn literal(text: &str, start: usize) -> Result<Literal<'_>, LineEnds> {
     let bytes = text.as_bytes();
     let mut at = start + 1;
     while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => return Some(Literal { inner: &text[start + 1..at], end: at + 1, is_closed: true }),
+            b'"' => return Ok(Literal { inner: &text[start + 1..at], end: at + 1, is_closed: true }),
             b'\\' if bytes.get(at + 1).is_some_and(|next| *next != b'\n') => at += 2,
-            b'\n' | b'\r' => return None,
+            b'\n' | b'\r' => return Err(LineEnds(at)),
             _ => at += 1,
         }
     }
-    // What follows a backslash may be of several bytes.
-    Some(Literal { inner: text.get(start + 1..)?, end: text.len(), is_closed: false })
+    Ok(Literal { inner: &text[start + 1..], end: text.len(), is_closed: false })
 }
 
 /// Where the value ends that begins here; at the text's end when it is cut off.
@@ -92,7 +102,7 @@ fn value_end(text: &str, start: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => {
-                at = literal(text, at).map_or(at + 1, |literal| literal.end);
+                at = literal(text, at).map_or_else(|LineEnds(there)| there, |literal| literal.end);
                 if open == 0 {
                     return at;
                 }
@@ -118,7 +128,7 @@ fn after_white(bytes: &[u8], from: usize) -> usize {
 fn holds_texts(value: &str) -> bool {
     let mut at = 0;
     while let Some(found) = value[at..].find('"') {
-        let Some(literal) = literal(value, at + found) else { return true };
+        let Ok(literal) = literal(value, at + found) else { return true };
         if value.as_bytes().get(after_white(value.as_bytes(), literal.end)) != Some(&b':') {
             return true;
         }

@@ -47,8 +47,10 @@ const PREFIXES: [(&str, usize); 44] = [
     ("shpat_", 16),
     ("lin_api_", 12),
     ("AGE-SECRET-KEY-", 12),
-    ("eyJ", 24),
+    (TOKEN, 24),
 ];
+/// How a JSON Web Token begins.
+const TOKEN: &str = "eyJ";
 const PEM_BEGINS: &str = "-----BEGIN ";
 const PEM_ENDS: &str = "-----END ";
 const DASHES: &str = "-----";
@@ -92,7 +94,9 @@ fn prefixed(text: &str) -> String {
     let (mut at, mut copied, mut before) = (0, 0, ' ');
     while let Some(c) = text[at..].chars().next() {
         let is_begin = !before.is_ascii_alphanumeric();
-        match is_begin.then(|| key_length(&text[at..])).flatten() {
+        // Tokens are long, and each is looked at once.
+        let is_inside = before.is_ascii_alphanumeric() || "_-.".contains(before);
+        match is_begin.then(|| key_length(&text[at..], is_inside)).flatten() {
             Some(length) => {
                 out.push_str(&text[copied..at]);
                 out.push_str(REDACTED);
@@ -110,14 +114,17 @@ fn prefixed(text: &str) -> String {
 }
 
 /// The length of the key that the text begins with.
-fn key_length(text: &str) -> Option<usize> {
+fn key_length(text: &str, is_inside: bool) -> Option<usize> {
     let (prefix, least) = PREFIXES.iter().find(|(prefix, _)| text.starts_with(prefix))?;
+    if *prefix == TOKEN && is_inside {
+        return None;
+    }
     let tail = &text[prefix.len()..];
-    let has_dots = matches!(*prefix, "eyJ" | "SG." | "ya29." | "sk-");
+    let has_dots = matches!(*prefix, TOKEN | "SG." | "ya29." | "sk-");
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || (has_dots && c == '.');
     let length = tail.find(|c| !is_part(c)).unwrap_or(tail.len());
     // A JSON Web Token has three parts; what else begins so is looked at as base64.
-    let is_whole = *prefix != "eyJ" || tail[..length].matches('.').count() >= 2;
+    let is_whole = *prefix != TOKEN || tail[..length].matches('.').count() >= 2;
     (length >= *least && is_whole).then_some(prefix.len() + length)
 }
 

@@ -180,6 +180,34 @@ fn a_secret_that_is_cut_through_does_not_show_its_beginning() {
     assert_eq!(Redactor::default().redact_cut(&long).len(), 2 * LONGEST_CUT_WORD);
 }
 
+/// Each of these takes minutes where a look begins again at every place.
+#[test]
+fn no_text_is_looked_through_again_and_again() {
+    const BYTES: usize = 1 << 18;
+    for part in [
+        "key: ",
+        "tokens:'",
+        "\\\"",
+        "\"\\\"",
+        "eyJ-",
+        "\"tokens\":{",
+        "{\"a\":",
+        "bearer a",
+        "://a:",
+        "-----BEGIN ",
+        "key=\"\\\"",
+        "password: \"",
+        "a'b`c\"",
+        "%25",
+        "sk-.",
+        "\"key\":[\"",
+        "YWFhYWFhYWFhYWFhYWFh",
+    ] {
+        redacted(&part.repeat(BYTES / part.len()));
+        redacted(&format!("{}\n", part.repeat(BYTES / part.len())));
+    }
+}
+
 #[test]
 fn what_is_nested_too_deeply_is_left_out() {
     let mut text = format!("{{\"password\":\"{PASSWORD}\"}}");
