@@ -53,8 +53,12 @@ pub(super) async fn captured(
     let Some((desk, most)) = wanted else { return next.call(request).await };
     let mut record = Record::begin(template, &request, &desk, most);
     let payload = request.take_payload();
-    let heard = Heard { payload, tape: record.asked.clone() };
-    request.set_payload(Payload::Stream { payload: Box::pin(heard) });
+    if matches!(payload, Payload::None) {
+        record.asked.body.borrow_mut().is_whole = true;
+    } else {
+        let heard = Heard { payload, tape: record.asked.clone() };
+        request.set_payload(Payload::Stream { payload: Box::pin(heard) });
+    }
     match next.call(request).await {
         Ok(response) => {
             record.exchange.status = Some(response.status().as_u16());

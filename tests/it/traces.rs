@@ -106,7 +106,10 @@ fn trust_provider(house: &House) {
 
 fn export_to(house: &House, endpoint: &str) {
     let mut text = fs::read_to_string(house.config()).unwrap();
-    text.push_str(&format!("telemetry: {{otlp: {{endpoint: \"{endpoint}\"}}}}\n"));
+    // What is captured goes nowhere else.
+    text.push_str(&format!(
+        "telemetry: {{otlp: {{endpoint: \"{endpoint}\"}}, capture: {{routes: [/v1/workflows]}}}}\n"
+    ));
     fs::write(house.config(), text).unwrap();
 }
 

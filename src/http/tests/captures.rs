@@ -115,7 +115,9 @@ async fn of_a_long_body_the_beginning_is_kept_and_of_a_stream_that_is_left_what_
     let (status, whole) = stage.get("/v1/providers").await;
     assert_eq!(status, 200);
     let first = captured(&stage, 1).await;
-    let providers = stage.client.capture(&first[0].id).await.unwrap().answer;
+    let looked = stage.client.capture(&first[0].id).await.unwrap();
+    assert_eq!((looked.request.bytes, looked.request.is_whole), (0, true));
+    let providers = looked.answer;
     assert_eq!((providers.bytes, providers.is_cut, providers.is_whole), (whole.len() as u64, true, true));
     assert!(whole.starts_with(providers.text.as_ref().unwrap()), "{providers:?}");
 
