@@ -7,6 +7,7 @@ mod branches;
 mod keeping;
 
 pub mod agent;
+pub mod captures;
 pub mod catalogue;
 pub mod deployment;
 pub mod disk;

@@ -20,6 +20,7 @@ use units::{DeploymentId, ModelName, ProviderId};
 
 use crate::archive::{Archive, open_archive};
 use crate::branches::{Branches, Soil};
+use crate::captures::{self, Captures};
 use crate::catalogue::Catalogue;
 use crate::feed::Pulses;
 use crate::herald::{Announcer, Herald, NotifySocket};
@@ -101,6 +102,8 @@ pub struct Blueprint {
     pub min_free_bytes: u64,
     /// How long what is finished is kept.
     pub rules: Rules,
+    /// Which bodies are captured, and for how long.
+    pub captures: captures::Options,
     /// Threads that carry actors.
     pub threads: usize,
     /// Who is told how the server does.
@@ -207,6 +210,8 @@ pub struct Doors {
     pub registry: Registry,
     /// Takes what is to be recorded.
     pub recorder: Recorder,
+    /// Takes what is captured.
+    pub captures: Captures,
     /// The tree as it is now.
     pub view: Arc<dyn Fn() -> Node + Send + Sync>,
     /// Tells the service manager.
@@ -227,7 +232,7 @@ pub struct Doors {
 /// ├─ router, catalogue
 /// ├─ workflows   dynamic: a supervisor per workflow { instance, its agents }
 /// ├─ resumption  goes on with them when that supervisor was restarted
-/// ├─ statistics, disk, retention
+/// ├─ statistics, disk, retention, captures
 /// └─ herald      tells the service manager, where there is one
 /// ```
 ///
@@ -245,8 +250,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
     let (router, switch, routes) = Router::child(Routes::try_new(table, deployments)?, &clock);
     let manners = Arc::new(Snapshot::new(blueprint.manners));
     let (catalogue, _, templates) = Catalogue::child(&pen, &clock);
-    let keeping =
-        Keeping::plant(&blueprint.overlays, blueprint.min_free_bytes, blueprint.rules.clone(), &pen, &clock);
+    let keeping = Keeping::plant(&blueprint, &pen);
     let (workflows, supervisor) = dynamic("workflows", MAX_WORKFLOWS).into_child();
 
     let resumed = Arc::new(OnceLock::new());
@@ -307,6 +311,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         workbench,
         registry,
         recorder,
+        captures: keeping.captures,
         view,
         announcer,
         keys,
@@ -373,6 +378,7 @@ impl House {
         match followed {
             Ok(()) => {
                 self.manners.publish(blueprint.manners);
+                self.doors.captures.know(blueprint.captures.known.clone());
                 Ok(self.configured.next())
             }
             Err(error) => {

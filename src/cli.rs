@@ -7,6 +7,7 @@
 mod audit;
 mod backup;
 mod breaker;
+mod captures;
 mod costs;
 mod demo;
 mod doctor;
@@ -162,6 +163,9 @@ enum Command {
     /// Show who did, or was denied, what; or check that nobody has changed that since.
     #[command(subcommand)]
     Audit(audit::Order),
+    /// Look at bodies that were captured, of the routes that the configuration names.
+    #[command(subcommand)]
+    Captures(captures::Order),
     /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
@@ -255,6 +259,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Keys(order) => keys::keys(screen, global, order).await,
         Command::Audit(order) => audit::look(screen, global, order).await,
+        Command::Captures(order) => captures::look(screen, &flags, order).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
         Command::Doctor { format } => doctor::look(screen, &flags, format).await,

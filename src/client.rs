@@ -3,6 +3,7 @@
 //! Every answer is bounded. Following a workflow survives cut connections: it asks on from the last event it saw, so
 //! that none is missed and none comes twice.
 
+mod captures;
 mod frames;
 mod kept;
 mod keys;

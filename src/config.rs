@@ -8,6 +8,7 @@ mod accounts;
 mod assembly;
 mod base_url;
 mod bounded;
+mod capture;
 mod certificate;
 mod checking;
 mod doors;

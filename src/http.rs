@@ -9,6 +9,8 @@ mod asker;
 mod audit;
 mod auditing;
 mod body;
+mod captured;
+mod captures;
 mod configuration;
 mod counts;
 mod door;
@@ -48,6 +50,7 @@ pub(crate) use following::{Following, Shown, event_json};
 pub(crate) use gate::Gate;
 pub(crate) use health::Probe;
 pub(crate) use meter::count;
+pub(crate) use needs::templates;
 pub(crate) use refusal::Refusal;
 pub(crate) use traced::trace;
 
@@ -98,6 +101,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/keys", [get().to(keys::list), post().to(keys::create)]))
         .service(at("/admin/keys/{id}/revoke", [post().to(keys::revoke)]))
         .service(at("/admin/keys/{id}/rotate", [post().to(keys::rotate)]))
+        .service(at("/admin/captures", [get().to(captures::list)]))
+        .service(at("/admin/captures/{id}", [get().to(captures::show)]))
         .service(at("/metrics", [get().to(admin::metrics)]))
         .service(at("/admin/purge", [post().to(kept::purge)]))
         .service(at("/admin/models", [get().to(kept::models)]))
@@ -119,6 +124,7 @@ fn at<const N: usize>(path: &'static str, routes: [Route; N]) -> impl HttpServic
     let resource = resource.default_service(web::to(no_method));
     // Nobody's body is read but of those who may ask for this.
     let resource = resource.wrap(from_fn(body::taken));
+    let resource = resource.wrap(from_fn(move |request, next| captured::captured(path, request, next)));
     resource.wrap(from_fn(move |request, next| needs::met(path, request, next)))
 }
 

@@ -14,7 +14,26 @@ fn main() -> ExitCode {
         return code;
     }
     std::panic::set_hook(Box::new(log_panic));
+    give_memory_back();
     impresario::cli::main()
+}
+
+/// Begins the allocator's own threads; not at its start, for a second thread keeps a launcher from making namespaces.
+#[expect(unsafe_code, reason = "the allocator is asked in C")]
+fn give_memory_back() {
+    let mut is_wanted = true;
+    let nothing = std::ptr::null_mut::<usize>();
+    let wanted = (&raw mut is_wanted).cast();
+    // SAFETY: the name ends with a zero, and this setting takes one bool, which outlives the call.
+    let _ = unsafe {
+        tikv_jemalloc_sys::mallctl(
+            c"background_thread".as_ptr(),
+            nothing.cast(),
+            nothing,
+            wanted,
+            size_of::<bool>(),
+        )
+    };
 }
 
 /// Supervision survives most panics; each is a bug all the same, and the log says where.

@@ -6,7 +6,7 @@ use supervision::{ChildSpec, Down, Follows, Node, State};
 use super::shelf::{Shelf, shown};
 
 /// Everybody whom [`kind`] knows.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
     "root",
     "feed",
     "metrics",
@@ -28,6 +28,7 @@ const KINDS: [&str; 22] = [
     "statistics",
     "disk",
     "retention",
+    "captures",
     "other",
 ];
 

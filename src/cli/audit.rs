@@ -182,7 +182,7 @@ fn age(text: &str) -> Result<i64, String> {
 }
 
 /// `2026-11-22 20:13:40Z`; the days are counted as howardhinnant.github.io/date_algorithms.html does (civil_from_days).
-fn utc(UnixMillis(millis): UnixMillis) -> String {
+pub(super) fn utc(UnixMillis(millis): UnixMillis) -> String {
     let seconds = millis.div_euclid(1_000);
     let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -93,10 +93,9 @@ impl Entry<'_> {
     }
 
     fn scripted(&self, kind: Kind) -> Result<Account, Error> {
-        let Provider { base_url, api_key, .. } = self.provider;
-        let foreign = [("base_url", base_url.is_some()), ("api_key", api_key.is_some())]
-            .into_iter()
-            .find(|(_, is)| *is);
+        let Provider { base_url, api_key, traceparent, .. } = self.provider;
+        let said = [base_url.is_some(), api_key.is_some(), traceparent.is_some()];
+        let foreign = ["base_url", "api_key", "traceparent"].into_iter().zip(said).find(|(_, is)| *is);
         if let Some((key, _)) = foreign {
             return Err(self.defect(Defect::Foreign { key, kind }));
         }
@@ -164,6 +163,7 @@ impl Entry<'_> {
                 has_responses: kind == Kind::OpenAi,
                 base_url: base_url.url().clone(),
                 key,
+                is_traced: self.provider.traceparent.unwrap_or(false),
             }),
             key_command,
             readiness,

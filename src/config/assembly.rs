@@ -10,7 +10,9 @@ use actors::tree::{Blueprint, Observed, ProviderSpec};
 use actors::workbench::{EndBeforeRename, Running};
 use clock::Clock;
 use routing::{Alias, Choice, MAX_CHAIN, PassedBy, Readiness, Reason, Table};
+use secrets::Secret;
 use units::{DeploymentId, ModelName, ProviderId};
+use upstream::Endpoint;
 
 use super::accounts::{self, Account};
 use super::environment::{Environment, FAIL_POINT};
@@ -43,6 +45,7 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
     let wishes = Wishes::of(settings);
     let roles = wishes.roles(&known)?;
     let aliases = wishes.aliases(&known)?;
+    let secrets = secrets(loaded, &known)?;
     let end_before_rename =
         loaded.fail_point.map(|point| EndBeforeRename { nth: point.before_rename, end: end_now });
     Ok(Blueprint {
@@ -67,10 +70,21 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
         manager: loaded.manager.clone(),
         min_free_bytes: settings.disk.min_free_bytes(),
         rules: settings.retention.rules(),
+        captures: settings.telemetry.capture.options(&loaded.state, secrets),
         threads: std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, MAX_ACTOR_THREADS),
         observed: Observed::default(),
         clock,
     })
+}
+
+/// What is known to be secret: whatever of it stands in a body is found.
+fn secrets(loaded: &Loaded, known: &[Known]) -> Result<Vec<Secret>, Error> {
+    let keys = known.iter().filter_map(|known| match &known.account.endpoint {
+        Endpoint::Http(endpoint) => endpoint.key.clone(),
+        Endpoint::Scripted(_) => None,
+    });
+    let headers = super::telemetry::headers(loaded)?.into_iter().map(|header| header.value);
+    Ok(keys.chain(headers).collect())
 }
 
 /// The URL with its password, or with the command that says it; else the file in the state folder.

@@ -15,6 +15,7 @@ use workflow::{MAX_LIMIT, Mode};
 
 pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
+pub use super::capture::{Capture, Routes};
 pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
 pub use super::gateway::{Aliases, Gateway, OnHangUp};
 pub use super::keeping::{Disk, Retention};
@@ -127,6 +128,9 @@ pub struct Provider {
     /// Where its key is: a command that says it, a file, or a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<KeyPlace>,
+    /// Whether it is told which trace a call belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<bool>,
     /// Its models in the order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Model>,

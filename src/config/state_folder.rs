@@ -18,7 +18,7 @@ const OTHERS: u32 = 0o077;
 /// More digits than a process id has.
 const LONGEST_PROCESS_ID: u64 = 20;
 
-/// `<state>/{lock, node, impresario.sock, impresario.db, journals/, overlays/, spool/}`.
+/// `<state>/{lock, node, impresario.sock, impresario.db, journals/, overlays/, spool/, captures/}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateFolder(PathBuf);
 
@@ -72,6 +72,11 @@ impl StateFolder {
     /// The folder of what waits for a database that is away.
     pub fn spool(&self) -> PathBuf {
         self.0.join("spool")
+    }
+
+    /// The folder of captured bodies.
+    pub fn captures(&self) -> PathBuf {
+        self.0.join("captures")
     }
 
     /// The Unix socket through which the server is reached.

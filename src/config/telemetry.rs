@@ -1,4 +1,4 @@
-//! Where traces go.
+//! Where traces go, and what is captured.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::base_url::BaseUrl;
+use super::capture::Capture;
 use super::one_or_many::Variables;
 use super::{Environment, Error, Loaded};
 
@@ -18,6 +19,8 @@ const MAX_HEADERS: usize = 32;
 pub struct Telemetry {
     /// Traces by OpenTelemetry's protocol.
     pub otlp: Otlp,
+    /// Bodies of requests and answers.
+    pub capture: Capture,
 }
 
 /// Where traces go, and which.

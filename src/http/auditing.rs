@@ -47,7 +47,7 @@ impl FromRequest for Who {
 }
 
 /// The principal; the door of whoever was turned away before that was known.
-fn who(request: &HttpRequest) -> Who {
+pub(super) fn who(request: &HttpRequest) -> Who {
     let caller = request.extensions().get::<Caller>().map(|caller| caller.principal.name().to_owned());
     Who(caller.unwrap_or_else(|| door(request).to_owned()))
 }

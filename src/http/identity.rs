@@ -97,6 +97,11 @@ fn find(headers: &HeaderMap, keys: &Keys) -> Result<Principal, String> {
     }
 }
 
+/// Whether a key that is good came with these headers.
+pub(super) fn bears_a_key(headers: &HeaderMap, keys: &Keys) -> bool {
+    find(headers, keys).is_ok_and(|principal| principal != Principal::Anonymous)
+}
+
 /// The key of a request. One that comes twice has to be the same: nobody knows else which of them is meant.
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, String> {
     let unreadable = || "the header of the key is no text".to_owned();

@@ -38,6 +38,8 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/admin/config", GET, ADMIN),
     ("/admin/audit", GET, ADMIN),
     ("/admin/audit/verify", GET, ADMIN),
+    ("/admin/captures", GET, ADMIN),
+    ("/admin/captures/{id}", GET, ADMIN),
     ("/admin/tree", GET, ADMIN),
     ("/admin/tree/kill", POST, ADMIN),
     ("/admin/tree/terminate", POST, ADMIN),
@@ -63,6 +65,11 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/v1/workflows/{id}/ws", GET, LOOK_AT_WORKFLOWS),
     ("/v1/workflows/{id}/abort", POST, WORKFLOWS),
 ];
+
+/// The templates of all routes.
+pub(crate) fn templates() -> impl Iterator<Item = &'static str> {
+    NEEDS.iter().map(|(template, _, _)| *template)
+}
 
 /// The middleware of the route at `template`: passes on who has what it needs.
 pub(super) async fn met(

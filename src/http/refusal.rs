@@ -45,6 +45,10 @@ pub(crate) enum Refusal {
     #[error("there is no key {0}; `impresario keys list` shows those that there are")]
     NoKey(units::KeyId),
     #[error(
+        "there is no capture {0}, or it has had its time; `impresario captures list` shows those that there are"
+    )]
+    NoCapture(actors::captures::CaptureId),
+    #[error(
         "a process in a process namespace of its own, such as a command that a workflow runs, may not use this socket: \
          ask from where the server runs"
     )]
@@ -142,6 +146,7 @@ impl Refusal {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
             | Self::NoKey(_)
+            | Self::NoCapture(_)
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => "not_found",
             Self::NotAnActor { .. } => "not_an_actor",
@@ -216,6 +221,7 @@ impl ResponseError for Refusal {
             Self::NoRoute { .. }
             | Self::NoWorkflow(_)
             | Self::NoKey(_)
+            | Self::NoCapture(_)
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,

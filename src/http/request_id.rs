@@ -3,13 +3,13 @@
 //! Whoever is trusted (the Unix socket, a trusted proxy) may bring a number along, so that its log and this one can be
 //! read side by side. An answer to a head that cannot be read is made before there is a request, and has no number.
 
-use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
 use tracing::field::display;
 use tracing::{Level, Span, enabled};
 
@@ -22,6 +22,9 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The longest that is taken over.
 const MAX_BYTES: usize = 64;
 
+/// A request's number, for whoever answers it.
+pub(super) struct RequestId(pub(super) String);
+
 /// The middleware that names the request, in the span that is around it, and logs what failed inside.
 pub(crate) async fn named(
     request: ServiceRequest,
@@ -33,6 +36,7 @@ pub(crate) async fn named(
     let id = brought.unwrap_or_else(fresh);
     let method = request.method().clone();
     Span::current().record("request.id", display(&id));
+    request.extensions_mut().insert(RequestId(id.clone()));
     let (asked, recordable) = Asked::of(&request);
     let answered = match recordable {
         Ok(()) => next.call(request).await,

@@ -3,6 +3,7 @@
 mod administration;
 mod attacks;
 mod audit;
+mod captures;
 mod doors;
 mod kept;
 mod keys;

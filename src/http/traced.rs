@@ -5,12 +5,13 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use super::door::Arrival;
-use super::gate;
-use crate::telemetry::context::{Trust, adopt};
+use super::{Desk, gate, identity};
+use crate::telemetry::context::{TRACEPARENT, Trust, adopt};
 
 /// Those that everybody knows; what a client invents makes no span, no series and no entry of its own.
 pub(super) const METHODS: [Method; 7] =
@@ -36,9 +37,7 @@ pub(crate) async fn trace<B: MessageBody + 'static>(
         http.response.status_code = Empty,
         request.id = Empty,
     );
-    // Who reaches the socket may run things here, and a proxy's word counts.
-    let is_trusted = request.conn_data::<Arrival>().is_some_and(|arrival| gate::of(&request).trusts(arrival));
-    adopt(&span, request.headers(), if is_trusted { Trust::Continue } else { Trust::Link });
+    adopt(&span, request.headers(), trust(&request));
     let answered = next.call(request).instrument(span.clone()).await;
     let status = match &answered {
         Ok(response) => response.status(),
@@ -49,4 +48,18 @@ pub(crate) async fn trace<B: MessageBody + 'static>(
         span.record("otel.status_code", "ERROR");
     }
     answered
+}
+
+/// Who reaches the socket may run things here, a proxy's word counts, and the holder of a key is known by name. Of all others
+/// a trace is only pointed at: a stranger does not decide what is recorded.
+fn trust(request: &ServiceRequest) -> Trust {
+    if request.conn_data::<Arrival>().is_some_and(|arrival| gate::of(request).trusts(arrival)) {
+        return Trust::Continue;
+    }
+    // Only whoever sends a trace is looked up here; what he may do is found out later.
+    let desk = request.app_data::<Data<Desk>>().filter(|_| request.headers().contains_key(TRACEPARENT));
+    if desk.is_some_and(|desk| identity::bears_a_key(request.headers(), &desk.doors.keys)) {
+        return Trust::Continue;
+    }
+    Trust::Link
 }

@@ -7,6 +7,7 @@ mod keys;
 
 use std::path::PathBuf;
 
+use actors::captures::Summary;
 use actors::feed::Progress;
 use serde::{Deserialize, Serialize};
 use units::{DeploymentId, Nanodollars, Seq, TaskId, TokenCount, UnixMillis, WorkflowId};
@@ -61,6 +62,13 @@ pub enum PartState {
     Ok,
     /// It is away, or starts again.
     Away,
+}
+
+/// Answers `GET /admin/captures`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureList {
+    /// The newest first.
+    pub captures: Vec<Summary>,
 }
 
 /// What is wanted: the body of `POST /v1/workflows`. What is left out comes from the configuration.

@@ -8,10 +8,13 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+/// The header that names a trace.
+pub const TRACEPARENT: &str = "traceparent";
+
 /// What a caller's trace is to ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Ours is a part of it: who may run things may also say what to record.
+    /// Ours is a part of it: who is known may also say what to record.
     Continue,
     /// Ours begins anew, and only points at it.
     Link,
@@ -35,7 +38,7 @@ impl Extractor for Headers<'_> {
 
 /// Ties `span`, which has not been entered yet, to the trace that the headers name; without one it stays as it is.
 pub fn adopt(span: &Span, headers: &HeaderMap, trust: Trust) {
-    if !headers.contains_key("traceparent") {
+    if !headers.contains_key(TRACEPARENT) {
         return;
     }
     let named = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));

@@ -74,3 +74,26 @@ async fn what_keeps_a_server_from_starting_fails_with_its_remedy() {
     assert!(about(&found, "configuration")[0].1.contains("nonsense"), "{found:#}");
     assert!(!about(&found, "clock").is_empty(), "it goes on with what it can see: {found:#}");
 }
+
+/// The launcher of a user's namespaces may have one thread alone. The allocator once began more before it.
+#[tokio::test]
+async fn an_ordinary_user_has_namespaces_wherever_the_system_has_them() {
+    const NOBODY: u32 = 65_534;
+    let house = ordinary_house();
+    let program = house.path("impresario");
+    // He may not enter the folder that it was built in.
+    fs::copy(env!("CARGO_BIN_EXE_impresario"), &program).unwrap();
+    for path in [program.parent().unwrap(), &program] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = tokio::process::Command::new(program);
+    command.env_clear().env("HOME", house.path("nobody's")).args(["doctor", "--format", "json"]);
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let told = output(command).await;
+    let found: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{}", words(&told)));
+    let commands = about(&found, "commands");
+    assert!(!commands.is_empty(), "{found:#}");
+    assert!(commands.iter().all(|(_, text)| !text.contains("Invalid argument")), "{commands:#?}");
+}

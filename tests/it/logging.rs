@@ -10,8 +10,8 @@ use crate::story::Story;
 
 /// A key that the provider is called with.
 const KEY: &str = "planted-key-5c0de9";
-/// A goal that no other text holds.
-const GOAL: &str = "plant the word xyzzy-goal everywhere";
+/// A goal that no other text holds; a careless person wrote the key into it.
+const GOAL: &str = "plant the word xyzzy-goal everywhere, with planted-key-5c0de9";
 
 /// The house with a key, and this configuration of the log.
 fn configure(house: &House, log: &str) {
@@ -22,7 +22,10 @@ fn configure(house: &House, log: &str) {
     );
     let agents = "agents: {planner: {model: vendor/planner}, editor: {model: vendor/editor}, reviewer: {model: \
                   vendor/reviewer}}";
-    fs::write(house.config(), format!("providers: {{vendor: {vendor}}}\n{agents}\nlog: {log}\n")).unwrap();
+    // What is captured is written there alone.
+    let capture = "telemetry: {capture: {routes: [/v1/workflows]}}";
+    let text = format!("providers: {{vendor: {vendor}}}\n{agents}\nlog: {log}\n{capture}\n");
+    fs::write(house.config(), text).unwrap();
 }
 
 /// Runs a workflow to its end, stops the server and gives its log.
@@ -62,6 +65,10 @@ async fn nothing_that_passes_through_is_logged_at_the_most_talkative_level() {
     for secret in secrets {
         assert!(!text.contains(&secret), "`{secret}` is in the log:\n{text}");
     }
+    let captures = fs::read_dir(house.state().join("captures")).unwrap();
+    let captured: String = captures.map(|one| fs::read_to_string(one.unwrap().path()).unwrap()).collect();
+    assert!(captured.contains("xyzzy-goal everywhere, with [redacted]"), "{captured}");
+    assert!(!captured.contains(KEY), "the key of a provider is known by heart: {captured}");
 }
 
 #[tokio::test]

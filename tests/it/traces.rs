@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use access::Scope;
 use clock::Clock;
+use impresario::http::views::KeyOrder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
@@ -93,9 +95,21 @@ fn take(mut stream: &TcpStream, sink: &Mutex<Vec<Taken>>) -> Option<()> {
         .ok()
 }
 
+/// Says that the provider is the operator's own.
+fn trust_provider(house: &House) {
+    let text = fs::read_to_string(house.config()).unwrap();
+    let trusting =
+        text.replace("kind: openai_compatible\n", "kind: openai_compatible\n    traceparent: true\n");
+    assert_ne!(trusting, text);
+    fs::write(house.config(), trusting).unwrap();
+}
+
 fn export_to(house: &House, endpoint: &str) {
     let mut text = fs::read_to_string(house.config()).unwrap();
-    text.push_str(&format!("telemetry: {{otlp: {{endpoint: \"{endpoint}\"}}}}\n"));
+    // What is captured goes nowhere else.
+    text.push_str(&format!(
+        "telemetry: {{otlp: {{endpoint: \"{endpoint}\"}}, capture: {{routes: [/v1/workflows]}}}}\n"
+    ));
     fs::write(house.config(), text).unwrap();
 }
 
@@ -137,6 +151,7 @@ fn attribute(span: &Span, key: &str) -> Option<Value> {
 async fn a_run_is_one_trace_from_the_request_to_the_providers_door() {
     let collector = Collector::open();
     let mut house = ordinary_house();
+    trust_provider(&house);
     export_to(&house, &collector.endpoint);
     let header = format!("api-key={KEY}");
     let client = house.serve_with(&[("OTEL_EXPORTER_OTLP_HEADERS", &header)]).await;
@@ -224,6 +239,63 @@ async fn a_strangers_trace_is_pointed_at_and_not_continued() {
         (hex(&span.links[0].trace_id), hex(&span.links[0].span_id)),
         (THEIR_TRACE.into(), THEIR_SPAN.into())
     );
+}
+
+#[tokio::test]
+async fn the_trace_of_a_caller_with_a_key_is_continued_and_a_vendor_is_told_nothing_of_it() {
+    let collector = Collector::open();
+    let mut house = ordinary_house();
+    export_to(&house, &collector.endpoint);
+    let client = house.serve().await;
+    let order = KeyOrder { name: "ci".to_owned(), scopes: vec![Scope::Workflows], ..KeyOrder::default() };
+    let key = client.create_key(&order).await.unwrap().key.0;
+    let body = serde_json::to_string(&house.order()).unwrap();
+    let address = tcp_address(&house);
+    let post = async |span: &str, authorization: &str| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let request = format!(
+            "POST /v1/workflows HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             traceparent: 00-{THEIR_TRACE}-{span}-01\r\n{authorization}Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        Clock::real().timeout(LIMIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        answer
+    };
+    const SPANS: [&str; 3] = ["a000000000000001", "a000000000000002", "a000000000000003"];
+    let nobody = post(SPANS[0], "").await;
+    assert!(nobody.contains(" 401 "), "{nobody}");
+    let (good, bad) = key.split_at(key.len() - 1);
+    let bad = if bad == "0" { "1" } else { "0" };
+    let guesser = post(SPANS[1], &format!("Authorization: Bearer {good}{bad}\r\n")).await;
+    assert!(guesser.contains(" 401 "), "{guesser}");
+    let known = post(SPANS[2], &format!("Authorization: Bearer {key}\r\n")).await;
+    let (_, started) = known.split_once("\r\n\r\n").unwrap();
+    let started: serde_json::Value = serde_json::from_str(started).unwrap();
+    let id = started["id"].as_str().unwrap().to_owned();
+    Story::follow(&client, &id.parse().unwrap()).done().await;
+    drop(client);
+    assert!(house.stop().await.success(), "{}", house.log_text());
+
+    let spans = collector.spans();
+    let requests: Vec<&Span> = spans.iter().filter(|span| span.name == "POST /v1/workflows").collect();
+    assert_eq!(requests.len(), 3, "{requests:#?}");
+    let continued: Vec<&&Span> = requests.iter().filter(|span| hex(&span.trace_id) == THEIR_TRACE).collect();
+    let [request] = continued[..] else { panic!("{requests:#?}") };
+    assert_eq!(hex(&request.parent_span_id), SPANS[2]);
+    for span in requests.iter().filter(|span| hex(&span.trace_id) != THEIR_TRACE) {
+        assert!(span.parent_span_id.is_empty());
+        assert_eq!(hex(&span.links[0].trace_id), THEIR_TRACE);
+    }
+    let workflow = spans.iter().find(|span| span.name == "invoke_workflow").unwrap();
+    assert_eq!(
+        (hex(&workflow.trace_id), &workflow.parent_span_id),
+        (THEIR_TRACE.to_owned(), &request.span_id)
+    );
+    let asked = house.vendor.asked();
+    assert_eq!(asked.len(), CALLS);
+    assert!(asked.iter().all(|asked| asked.traceparent.is_none()), "nobody said that the vendor is ours");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ enum Kind {
     Statistics,
     Disk,
     Retention,
+    Captures,
     Instance,
     Agent,
 }
@@ -64,7 +65,7 @@ enum Rule {
 }
 
 /// The rule of each kind, and how many open calls are asked again.
-const RULES: [(Kind, Rule, usize); 20] = [
+const RULES: [(Kind, Rule, usize); 21] = [
     (Kind::Agent, Rule::IsBegunAgain, 1),
     // Its agents live beside it and go on.
     (Kind::Instance, Rule::LivesAgain, 0),
@@ -86,6 +87,7 @@ const RULES: [(Kind, Rule, usize); 20] = [
     (Kind::Statistics, Rule::LivesAgain, 0),
     (Kind::Disk, Rule::LivesAgain, 0),
     (Kind::Retention, Rule::LivesAgain, 0),
+    (Kind::Captures, Rule::LivesAgain, 0),
     (Kind::Root, Rule::Refused, 0),
 ];
 
@@ -111,6 +113,7 @@ impl Kind {
             ["root", "statistics"] => Self::Statistics,
             ["root", "disk"] => Self::Disk,
             ["root", "retention"] => Self::Retention,
+            ["root", "captures"] => Self::Captures,
             ["root", "workflows", _] => Self::Workflow,
             ["root", "workflows", _, "instance"] => Self::Instance,
             ["root", "workflows", _, agent]
@@ -138,6 +141,7 @@ impl Kind {
             | Self::Statistics
             | Self::Disk
             | Self::Retention
+            | Self::Captures
             | Self::Instance
             | Self::Agent => false,
         }

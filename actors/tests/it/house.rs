@@ -1,11 +1,12 @@
 //! A house to test in: its folders, its script, and how to wait for what is to happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::captures;
 use actors::feed::Shown;
 use actors::recorder;
 use actors::tree::{Blueprint, House, ProviderSpec, build};
@@ -115,6 +116,14 @@ impl Place {
             manager: None,
             min_free_bytes: 0,
             rules: Vec::new(),
+            captures: captures::Options {
+                folder: folder("captures"),
+                routes: BTreeSet::new(),
+                keep: Duration::from_secs(60),
+                body_bytes: 1024,
+                max_bytes: 1 << 20,
+                known: Vec::new(),
+            },
             threads: 2,
             observed: Default::default(),
         }

@@ -2,7 +2,11 @@
 //!
 //! There is no `Serialize`, so a secret cannot slip into a response, an event or the database by derive.
 
+mod redaction;
+
 use std::fmt;
+
+pub use redaction::Redactor;
 
 const REDACTED: &str = "[redacted]";
 

@@ -39,6 +39,8 @@ pub struct HttpEndpoint {
     pub base_url: Url,
     /// The key it asks for; local servers ask for none.
     pub key: Option<Secret>,
+    /// Whether it is told which trace a call belongs to.
+    pub is_traced: bool,
 }
 
 /// Shows no user name, password or query: they can be secrets, and [`HttpEndpoint::origin`] leaves them out.
@@ -91,6 +93,7 @@ mod tests {
             has_responses: false,
             base_url: url.parse().unwrap(),
             key: None,
+            is_traced: false,
         }
     }
 

@@ -33,7 +33,8 @@ pub(crate) async fn call(
     let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
     let url = endpoint.call_url(call.model.as_str())?;
     let request = client.http.post(url).json(&endpoint.dialect.encode(call));
-    let trace = client.trace.as_ref().and_then(|trace| trace());
+    // A vendor learns nothing of who else takes part.
+    let trace = client.trace.as_ref().filter(|_| endpoint.is_traced).and_then(|trace| trace());
     let request = match trace {
         Some(trace) => request.header(TRACEPARENT, trace),
         None => request,

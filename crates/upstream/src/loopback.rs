@@ -63,6 +63,7 @@ impl Server {
             has_responses: false,
             base_url: format!("{}{base}", self.address).parse().unwrap(),
             key: Some(Secret::try_new(KEY).unwrap()),
+            is_traced: false,
         }
     }
 }

@@ -75,6 +75,7 @@ fn every() -> Vec<Refusal> {
         Refusal::Busy(text()),
         Refusal::NoRoomForRecords,
         Refusal::Stopping,
+        Refusal::NoCapture("0000000000000-0000000000000000".parse().unwrap()),
         Refusal::Internal("SELECT secret FROM /var/state at src/http.rs:7".to_owned()),
     ]
 }
@@ -112,7 +113,8 @@ fn number(refusal: &Refusal) -> usize {
         Refusal::Busy(_) => 28,
         Refusal::NoRoomForRecords => 29,
         Refusal::Stopping => 30,
-        Refusal::Internal(_) => 31,
+        Refusal::NoCapture(_) => 31,
+        Refusal::Internal(_) => 32,
     }
 }
 

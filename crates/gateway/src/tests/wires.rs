@@ -24,7 +24,8 @@ impl Provider {
 
     fn endpoint(&self, dialect: Dialect) -> Endpoint {
         let base_url = format!("http://{}", self.listener.local_addr().unwrap()).parse().unwrap();
-        Endpoint::Http(HttpEndpoint { dialect, has_responses: false, base_url, key: None })
+        let has_responses = false;
+        Endpoint::Http(HttpEndpoint { dialect, has_responses, base_url, key: None, is_traced: false })
     }
 
     async fn serve(self) -> Infallible {

@@ -53,7 +53,7 @@ pub(crate) async fn relay(
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    if let Some(trace) = client.trace.as_ref().and_then(|trace| trace())
+    if let Some(trace) = client.trace.as_ref().filter(|_| endpoint.is_traced).and_then(|trace| trace())
         && let Ok(trace) = HeaderValue::from_str(&trace)
     {
         headers.insert(TRACEPARENT, trace);

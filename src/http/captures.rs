@@ -1,0 +1,46 @@
+//! Captured bodies, for an operator who named their routes. Whoever reads one is in the audit log.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Json, Path, Query};
+use actors::captures::{CaptureId, Error};
+use serde::Deserialize;
+
+use super::auditing::{Who, audited};
+use super::views::CaptureList;
+use super::{Desk, Refusal};
+
+/// The captures of one answer, unless the request says otherwise.
+const PAGE: usize = 100;
+/// The most captures of one answer.
+const MAX_PAGE: usize = 1_000;
+
+/// The query of `GET /admin/captures`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<usize>,
+}
+
+/// `GET /admin/captures`: what is known of the newest ones, without their bodies.
+pub(super) async fn list(wanted: Query<Wanted>, desk: Data<Desk>) -> Result<Json<CaptureList>, Refusal> {
+    let limit = wanted.limit.unwrap_or(PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Refusal::BadRequest(format!("`limit` is {limit}: choose 1 to {MAX_PAGE}")));
+    }
+    Ok(Json(CaptureList { captures: desk.doors.captures.list(limit).await? }))
+}
+
+/// `GET /admin/captures/{id}`
+pub(super) async fn show(who: Who, id: Path<CaptureId>, desk: Data<Desk>) -> Result<HttpResponse, Refusal> {
+    let read = desk.doors.captures.read(&id).await.map_err(Refusal::from);
+    let read = read.and_then(|found| found.ok_or_else(|| Refusal::NoCapture(id.clone())));
+    let capture = audited(&desk, who, "capture.read", &*id, read)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(capture))
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::internal(error)
+    }
+}
