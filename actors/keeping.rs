@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use supervision::{ChildSpec, Mailbox};
+use supervision::ChildSpec;
 
 use crate::disk::{Disk, Room};
 use crate::retention::{Retention, Rules, Sweeper};
@@ -13,7 +13,6 @@ use crate::writer::Pen;
 /// The children, and what others hold of them.
 pub(crate) struct Keeping {
     pub(crate) cast: [ChildSpec; 3],
-    pub(crate) statistics: Mailbox<Statistics>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) room: Room,
     /// To be set once the tree stands.
@@ -30,11 +29,11 @@ impl Keeping {
         clock: &clock::Clock,
     ) -> Self {
         let run = getrandom::u64().unwrap_or_default();
-        let (counting, statistics, tally) = Statistics::child(run, pen, clock);
+        let (counting, tally) = Statistics::child(run, pen, clock);
         let room = Room { folder: disk.to_owned(), floor: min_free_bytes };
         let swept = Arc::new(OnceLock::new());
         let retention = Retention::child(rules, &swept, clock);
         let cast = [counting, Disk::child(room.clone(), clock), retention];
-        Self { cast, statistics, tally, room, swept }
+        Self { cast, tally, room, swept }
     }
 }

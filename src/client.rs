@@ -6,6 +6,7 @@
 mod frames;
 mod kept;
 mod keys;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub(crate) async fn named(
     let id = brought.unwrap_or_else(fresh);
     let method = request.method().clone();
     Span::current().record("request.id", display(&id));
-    let (asked, recordable) = Asked::of(&request);
+    let (asked, recordable) = Asked::of(&id, &request);
     let answered = match recordable {
         Ok(()) => next.call(request).await,
         Err(refusal) => Ok(refusal.answer(request)),
@@ -43,7 +43,7 @@ pub(crate) async fn named(
         Ok(mut response) => {
             report(&id, &method, &response);
             if let Some(asked) = asked {
-                asked.answered(&id, &response);
+                asked.answered(&response);
             }
             response.headers_mut().insert(REQUEST_ID, value);
             Ok(response)

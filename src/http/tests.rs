@@ -3,11 +3,14 @@
 mod administration;
 mod attacks;
 mod audit;
+mod changes;
 mod doors;
 mod kept;
 mod keys;
 mod metrics;
+mod pages;
 mod refusals;
+mod requests;
 mod stage;
 mod streams;
 mod websockets;

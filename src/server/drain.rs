@@ -100,15 +100,16 @@ impl Server {
         // The machine's own clock: a manual one may stand still, and the process has to come to its end.
         let clock = Clock::real();
         let mut web = self.web.lock().await;
-        if web.is_terminated() {
-            return true;
-        }
-        // Sent at once; the doors carry it out while they are waited for.
-        let told = self.handle.stop(true);
         let mut closed = pin!(async {
-            if let (_, Err(error)) = tokio::join!(told, &mut *web) {
-                warn!(%error, "the doors did not close well");
+            if !web.is_terminated() {
+                // Sent at once; the doors carry it out while they are waited for.
+                let told = self.handle.stop(true);
+                if let (_, Err(error)) = tokio::join!(told, &mut *web) {
+                    warn!(%error, "the doors did not close well");
+                }
             }
+            // Also those whose askers are gone: they are recorded at their end.
+            self.changes.ended().await;
         });
         {
             let waited = pin!(clock.timeout(within, hurry.begins()));
@@ -120,7 +121,7 @@ impl Server {
         let parted = hurry.at_most(HURRIED_WITHIN, clock.timeout(PARTING_WITHIN, closed)).await;
         if !matches!(parted, Some(Ok(()))) {
             // They go with the doors themselves.
-            warn!("what was still being answered was cut");
+            warn!("what was still being answered or done was cut");
         }
         false
     }
