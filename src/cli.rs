@@ -22,6 +22,7 @@ mod printable;
 mod reach;
 mod recover;
 mod report;
+mod requests;
 mod run;
 mod screen;
 mod serve;
@@ -152,6 +153,8 @@ enum Command {
     /// Show who did, or was denied, what; or check that nobody has changed that since.
     #[command(subcommand)]
     Audit(audit::Order),
+    /// Show who asked what of the server over which door, how it was answered, and how long that took.
+    Requests(requests::Order),
     /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
@@ -242,6 +245,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Breaker { deployment, word } => breaker::set(screen, global, &deployment, word).await,
         Command::Keys(order) => keys::keys(screen, global, order).await,
         Command::Audit(order) => audit::look(screen, global, order).await,
+        Command::Requests(order) => requests::show(screen, global, order).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
         Command::Doctor { format } => doctor::look(screen, &flags, format).await,

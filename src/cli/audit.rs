@@ -42,8 +42,9 @@ pub(crate) struct Show {
     format: Format,
 }
 
+/// How rows are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Text,
     Json,
 }
@@ -105,7 +106,7 @@ async fn verify(screen: &Screen, loaded: &Loaded) -> anyhow::Result<End> {
 }
 
 /// Reads the database itself; who may do that, the file's permissions or the server's say.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     loaded: &Loaded,
     read: impl FnOnce(&Readers) -> Result<T, store::Error> + Send + 'static,
 ) -> anyhow::Result<T> {
@@ -142,7 +143,7 @@ fn line(AuditRow { node, seq, entry, .. }: &AuditRow) -> String {
 }
 
 /// An age in milliseconds.
-fn age(text: &str) -> Result<i64, String> {
+pub(super) fn age(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no age: write a number and s, m, h or d, such as 90m");
     let unit = text.chars().next_back().ok_or_else(wrong)?;
     let millis = match unit {
@@ -157,7 +158,7 @@ fn age(text: &str) -> Result<i64, String> {
 }
 
 /// `2026-11-22 20:13:40Z`; the days are counted as howardhinnant.github.io/date_algorithms.html does (civil_from_days).
-fn utc(UnixMillis(millis): UnixMillis) -> String {
+pub(super) fn utc(UnixMillis(millis): UnixMillis) -> String {
     let seconds = millis.div_euclid(1_000);
     let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
