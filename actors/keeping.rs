@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use supervision::{ChildSpec, Mailbox};
+use supervision::ChildSpec;
 
 use crate::captures::{Captures, Keeper};
 use crate::disk::{Disk, Room};
@@ -14,7 +14,6 @@ use crate::writer::Pen;
 /// The children, and what others hold of them.
 pub(crate) struct Keeping {
     pub(crate) cast: [ChildSpec; 4],
-    pub(crate) statistics: Mailbox<Statistics>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) room: Room,
     pub(crate) captures: Captures,
@@ -27,12 +26,12 @@ impl Keeping {
     pub(crate) fn plant(blueprint: &Blueprint, pen: &Pen) -> Self {
         let clock = &blueprint.clock;
         let run = getrandom::u64().unwrap_or_default();
-        let (counting, statistics, tally) = Statistics::child(run, pen, clock);
+        let (counting, tally) = Statistics::child(run, pen, clock);
         let room = Room { folder: blueprint.overlays.clone(), floor: blueprint.min_free_bytes };
         let swept = Arc::new(OnceLock::new());
         let retention = Retention::child(blueprint.rules.clone(), &swept, clock);
         let (keeper, captures) = Keeper::child(blueprint.captures.clone(), clock);
         let cast = [counting, Disk::child(room.clone(), clock), retention, keeper];
-        Self { cast, statistics, tally, room, captures, swept }
+        Self { cast, tally, room, captures, swept }
     }
 }

@@ -12,6 +12,7 @@ mod configured;
 mod finished;
 mod machine;
 mod population;
+mod records;
 mod shelf;
 mod spans;
 mod storage;
@@ -37,6 +38,7 @@ pub(crate) use calls::Meter;
 pub(crate) use configured::Configured;
 use machine::Machine;
 use population::Population;
+use records::Records;
 use shelf::Shelf;
 pub(crate) use storage::{Scale, Storage};
 
@@ -57,6 +59,8 @@ pub struct GetText {
     pub stuck_threads: usize,
     /// How many bytes the database takes, where that is known.
     pub store_bytes: Option<u64>,
+    /// What is not recorded yet.
+    pub records: crate::recorder::Behind,
 }
 
 /// The registry and its families. Cloning shares them.
@@ -68,6 +72,7 @@ pub(crate) struct Families {
     population: Population,
     traffic: Traffic,
     storage: Storage,
+    records: Records,
     machine: Machine,
     configured: Configured,
     finished: Finished,
@@ -118,6 +123,7 @@ impl Families {
             population: Population::new(&shelf),
             traffic: Traffic::new(&shelf),
             storage: Storage::new(&shelf),
+            records: Records::new(&shelf),
             machine: Machine::new(&shelf),
             configured: Configured::new(&shelf),
             finished: Finished::new(&shelf),
@@ -164,6 +170,7 @@ impl Families {
         self.population.observe(&now.tree, now.stuck_threads);
         self.breakers.observe(&now.routes);
         self.storage.observe(now.store_bytes);
+        self.records.observe(now.records);
         self.machine.observe();
     }
 }

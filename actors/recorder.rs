@@ -80,6 +80,15 @@ pub struct Entry {
     pub detail: Option<String>,
 }
 
+/// With whose denials one counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Somebody who has proved who he is, by name.
+    Known(String),
+    /// Whoever asks from there: an address, or the door where there is none.
+    Stranger(String),
+}
+
 /// How much room there is for records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
@@ -89,6 +98,26 @@ pub enum Standing {
     Tight,
     /// None: whatever would be recorded is refused.
     Full,
+}
+
+/// Where records are not taken now; they wait, and are tried on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stuck {
+    /// The database takes none.
+    pub database: bool,
+    /// The spool takes or gives none.
+    pub disk: bool,
+}
+
+/// What is not in the database yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Rows in memory.
+    pub rows: usize,
+    /// Bytes in the spool; 0 where there is none.
+    pub spool_bytes: u64,
+    /// Where they are not taken.
+    pub stuck: Stuck,
 }
 
 /// Why records cannot be kept.
@@ -167,9 +196,10 @@ impl Recorder {
     }
 
     /// Records a denial. The first of its kind is an entry at once; those that repeat it within a minute become one
-    /// entry together, and so do those of kinds beyond the 64th: a flood of them cannot fill a disk.
-    pub fn denied(&self, entry: Entry) {
-        self.backlog.deny(entry.at(self.clock.wall()));
+    /// entry together, and so do those of kinds beyond the 8th of one source and the 128th of all: a flood of them
+    /// cannot fill a disk, and one flooder pushes out nobody else's.
+    pub fn denied(&self, source: Source, entry: Entry) {
+        self.backlog.deny(source, entry.at(self.clock.wall()));
     }
 
     /// Records an answered request.
@@ -185,6 +215,16 @@ impl Recorder {
     /// How much room there is: whoever begins new work looks first.
     pub fn standing(&self) -> Standing {
         self.backlog.standing().max(self.passage.standing())
+    }
+
+    /// Where records are not taken now.
+    pub fn stuck(&self) -> Stuck {
+        self.passage.stuck()
+    }
+
+    /// How it is with what waits.
+    pub(crate) fn backlog(&self) -> Behind {
+        Behind { rows: self.backlog.len(), spool_bytes: self.passage.waiting(), stuck: self.stuck() }
     }
 
     /// Waits until all that was told before is durable, on this machine at least; for ever, where it does not become so.
@@ -253,10 +293,19 @@ impl Actor for Clerk {
         }
         self.is_done = true;
         self.backlog.sum_up(self.life.clock().wall());
-        let (backlog, clock) = (self.backlog.clone(), self.life.clock().clone());
+        let (backlog, passage) = (self.backlog.clone(), self.passage.clone());
+        let clock = self.life.clock().clone();
         let last = async move {
-            if clock.timeout(LAST_WITHIN, backlog.flushed()).await.is_err() {
-                warn!(rows = backlog.len(), "the last records were not written before the server stopped");
+            let stored = async {
+                backlog.flushed().await;
+                // Whoever looks into the database after the stop finds all, unless it is away.
+                passage.drained().await;
+            };
+            if clock.timeout(LAST_WITHIN, stored).await.is_err() {
+                warn!(
+                    rows = backlog.len(),
+                    "the last records were not all written before the server stopped"
+                );
             }
         };
         context.spawn(last.into_actor(self).map(|(), _, context| context.stop()));

@@ -1,20 +1,21 @@
 //! Statistics writes down how each model does, hour by hour, so that it can be asked for after a restart.
 //!
 //! What is counted is in its cell, the tally, which the request path adds to when a call has ended. The actor stores
-//! what has changed, twice a minute and when the server stops; each time the whole hour, so that twice is once.
+//! what has changed, twice a minute; each time the whole hour, so that twice is once. Whoever stops the server stores the
+//! rest, when nobody works any more: also where the actor is down just then.
 //! A crash of the actor loses nothing; one of the process loses the counts of half a minute, and no money: costs have
-//! rows of their own. Mailbox: 4; when it is full, what is asked for is under way already.
+//! rows of their own. Mailbox: none is ever sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use actix::{Actor, Context};
 use chat::Usage;
 use gateway::{End, Fault, Outcome};
 use histogram::Histogram;
 use store::{Calls, MetricsRow, Upkeep};
-use supervision::{ActorSpec, ChildSpec, Life, Mailbox, Start, WhileDown, actor};
+use supervision::{ActorSpec, ChildSpec, Life, Start, WhileDown, actor};
 use tracing::warn;
 use units::{DeploymentId, Nanodollars, UnixMillis};
 
@@ -32,11 +33,6 @@ pub struct Statistics {
     tally: Arc<Tally>,
     pen: Pen,
 }
-
-/// Store what has been counted; the answer comes when it is durable.
-#[derive(Message, Clone, Copy, Debug)]
-#[rtype(result = "Result<(), writer::Error>")]
-pub struct Flush;
 
 /// What was counted in the hours that are not over for long.
 pub(crate) struct Tally {
@@ -58,21 +54,21 @@ struct Hour {
 }
 
 impl Statistics {
-    /// The actor as a child, its mailbox, and its cell. `run` is drawn by whoever starts the server.
-    pub(crate) fn child(run: u64, pen: &Pen, clock: &clock::Clock) -> (ChildSpec, Mailbox<Self>, Arc<Tally>) {
+    /// The actor as a child, and its cell. `run` is drawn by whoever starts the server.
+    pub(crate) fn child(run: u64, pen: &Pen, clock: &clock::Clock) -> (ChildSpec, Arc<Tally>) {
         let spec = ActorSpec {
             id: "statistics".to_owned(),
-            capacity: 4,
+            capacity: 1,
             while_down: WhileDown::Keep,
             clock: clock.clone(),
         };
         let tally = Arc::new(Tally { run: run >> 1, hours: Mutex::default() });
         let (cell, pen) = (tally.clone(), pen.clone());
-        let (child, mailbox) = actor(spec, move |start: Start<Self>| {
+        let (child, _) = actor(spec, move |start: Start<Self>| {
             let (tally, pen) = (cell.clone(), pen.clone());
             async move { Ok(Self { life: start.life, tally, pen }) }
         });
-        (child, mailbox, tally)
+        (child, tally)
     }
 }
 
@@ -92,15 +88,6 @@ impl Actor for Statistics {
     }
 }
 
-impl Handler<Flush> for Statistics {
-    type Result = ResponseFuture<Result<(), writer::Error>>;
-
-    fn handle(&mut self, Flush: Flush, _: &mut Self::Context) -> Self::Result {
-        let (tally, pen, now) = (self.tally.clone(), self.pen.clone(), self.life.clock().wall());
-        Box::pin(async move { tally.store(&pen, now).await })
-    }
-}
-
 impl Tally {
     /// Counts a call that has ended now. It waits for whoever counts another, and for nobody else.
     pub(crate) fn count(&self, outcome: &Outcome, now: UnixMillis) {
@@ -116,7 +103,7 @@ impl Tally {
     }
 
     /// Stores what is fresh, and lets go of the hours that are over.
-    async fn store(&self, pen: &Pen, now: UnixMillis) -> Result<(), writer::Error> {
+    pub(crate) async fn store(&self, pen: &Pen, now: UnixMillis) -> Result<(), writer::Error> {
         let fresh: Vec<_> = {
             let hours = self.hours();
             let fresh = hours.iter().filter(|(_, hour)| hour.fresh > 0);

@@ -31,7 +31,7 @@ use crate::recorder::{self, Recorder};
 use crate::resumption::Resumption;
 use crate::retention::{Rules, Sweeper};
 use crate::router::{Reports, Router};
-use crate::statistics::{Flush, Statistics};
+use crate::statistics::Tally;
 use crate::workbench::{EndBeforeRename, Manners, Parts, Running, Workbench};
 use crate::workflows::{MAX_WORKFLOWS, Workflows};
 use crate::writer::{Pen, Turn};
@@ -46,8 +46,6 @@ const WORK_WITHIN: Duration = Duration::from_secs(10);
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long the database may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
-/// How long the statistics may take at the end.
-const COUNT_WITHIN: Duration = Duration::from_secs(5);
 /// What the root and its branches put up with before the server gives up.
 const PATIENT: Limit = Limit::Shared(Intensity { restarts: 5, period: Duration::from_secs(30) });
 
@@ -186,7 +184,7 @@ pub struct House {
     configured: Configured,
     pen: Pen,
     turn: Turn,
-    statistics: supervision::Mailbox<Statistics>,
+    tally: Arc<Tally>,
 }
 
 /// What doors may use. Cloning is cheap.
@@ -317,8 +315,8 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         keys,
         metrics: scraped,
     };
-    let (configured, statistics) = (families.configured(), keeping.statistics);
-    Ok(House { tree, doors, branches, switch, manners, configured, pen, turn, statistics })
+    let (configured, tally) = (families.configured(), keeping.tally);
+    Ok(House { tree, doors, branches, switch, manners, configured, pen, turn, tally })
 }
 
 fn open_gateway(
@@ -432,12 +430,12 @@ impl House {
 
     /// All that was reported is written: what waits for an actor goes with it.
     async fn flush(&self) {
-        // Bounded by who stops: no clock of the tree has to move for it.
-        self.doors.recorder.flushed().await;
-        match self.statistics.ask(Flush, COUNT_WITHIN).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "the last half minute of the statistics is lost"),
-            Err(error) => warn!(%error, "the last half minute of the statistics is lost"),
+        // Bounded by who stops: no clock of the tree has to move for it. Neither waits for the other, and what was counted
+        // for no actor, which may be down.
+        let counted = self.tally.store(&self.pen, Clock::real().wall());
+        let ((), counted) = tokio::join!(self.doors.recorder.flushed(), counted);
+        if let Err(error) = counted {
+            warn!(%error, "the last half minute of the statistics is lost");
         }
         if let Err(error) = self.pen.flush().await {
             warn!(%error, "not all that was counted could be written before the stop");
@@ -456,6 +454,7 @@ impl Doors {
             tree: (self.view)(),
             routes: self.routes.load_full(),
             stuck_threads: *self.stuck.borrow(),
+            records: self.recorder.backlog(),
         };
         self.metrics.ask(now, SCRAPE_WITHIN).await
     }

@@ -23,6 +23,7 @@ mod printable;
 mod reach;
 mod recover;
 mod report;
+mod requests;
 mod run;
 mod screen;
 mod serve;
@@ -166,6 +167,8 @@ enum Command {
     /// Look at bodies that were captured, of the routes that the configuration names.
     #[command(subcommand)]
     Captures(captures::Order),
+    /// Show who asked what of the server over which door, how it was answered, and how long that took.
+    Requests(requests::Order),
     /// Undo what a killed server left half done in a folder, without starting one.
     Recover {
         /// The folder that was worked in.
@@ -260,6 +263,7 @@ async fn perform(screen: &mut Screen, global: &Global, command: Command) -> anyh
         Command::Keys(order) => keys::keys(screen, global, order).await,
         Command::Audit(order) => audit::look(screen, global, order).await,
         Command::Captures(order) => captures::look(screen, &flags, order).await,
+        Command::Requests(order) => requests::show(screen, global, order).await,
         Command::Recover { folder } => recover::recover(screen, &flags, &folder),
         Command::Demo { keep } => demo::demo(screen, keep).await,
         Command::Doctor { format } => doctor::look(screen, &flags, format).await,
@@ -293,6 +297,8 @@ impl Command {
             | Self::Breaker { .. }
             | Self::Keys(_)
             | Self::Audit(_)
+            | Self::Captures(_)
+            | Self::Requests(_)
             | Self::Config(settings::Order::Status) => false,
         }
     }

@@ -8,6 +8,7 @@ mod frames;
 mod kept;
 mod keys;
 mod place;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -11,6 +11,7 @@ mod auditing;
 mod body;
 mod captured;
 mod captures;
+mod changes;
 mod configuration;
 mod counts;
 mod door;
@@ -25,10 +26,12 @@ mod meter;
 mod needs;
 mod nesting;
 pub(crate) mod origin;
+mod patience;
 mod pouring;
 mod projection;
 mod refusal;
 pub(crate) mod request_id;
+mod requests;
 mod sse;
 mod traced;
 pub mod views;
@@ -45,9 +48,12 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::reload::Standing;
 use crate::ws;
+pub(crate) use changes::Changes;
 pub(crate) use door::{is_loopback, on_connect};
 pub(crate) use following::{Following, Shown, event_json};
 pub(crate) use gate::Gate;
+#[cfg(test)]
+pub(crate) use gate::MAX_STREAMS_OF_ONE;
 pub(crate) use health::Probe;
 pub(crate) use meter::count;
 pub(crate) use needs::templates;
@@ -63,6 +69,8 @@ pub(crate) struct Desk {
     pub(crate) doors: actors::tree::Doors,
     /// How much room there is at the doors.
     pub(crate) gate: Arc<Gate>,
+    /// The changes that are under way.
+    pub(crate) changes: Arc<Changes>,
     /// What was last seen of the database.
     pub(crate) probe: Arc<Probe>,
     pub(crate) clock: Clock,
@@ -91,6 +99,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/readyz", [get().to(health::is_ready)]))
         .service(at("/admin/audit", [get().to(audit::show)]))
         .service(at("/admin/audit/verify", [get().to(audit::verify)]))
+        .service(at("/admin/requests", [get().to(requests::show)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
         .service(at("/admin/tree/kill", [post().to(administration::kill)]))
         .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))
@@ -125,7 +134,8 @@ fn at<const N: usize>(path: &'static str, routes: [Route; N]) -> impl HttpServic
     // Nobody's body is read but of those who may ask for this.
     let resource = resource.wrap(from_fn(body::taken));
     let resource = resource.wrap(from_fn(move |request, next| captured::captured(path, request, next)));
-    resource.wrap(from_fn(move |request, next| needs::met(path, request, next)))
+    let resource = resource.wrap(from_fn(move |request, next| needs::met(path, request, next)));
+    resource.wrap(from_fn(patience::answered))
 }
 
 async fn no_route(request: HttpRequest) -> Result<web::Json<()>, Refusal> {

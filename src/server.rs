@@ -22,7 +22,7 @@ use tracing::info;
 use workflow::Mode;
 
 use crate::config::{self, Loaded};
-use crate::http::{self, Desk, Gate, MAX_STREAMS, Probe};
+use crate::http::{self, Changes, Desk, Gate, MAX_STREAMS, Probe};
 use crate::reload::Standing;
 use crate::tls::Certificates;
 pub use drain::{Hurry, Stopped};
@@ -39,6 +39,7 @@ pub struct Server {
     certificates: Option<Arc<Certificates>>,
     addresses: Addresses,
     streams: Arc<Semaphore>,
+    changes: Arc<Changes>,
     drain: Duration,
     socket: SocketFile,
     lock: config::Lock,
@@ -178,6 +179,7 @@ impl Server {
             doors: house.doors().clone(),
             probe: Arc::new(Probe::new(house.doors().readers.clone(), clock.clone())),
             gate,
+            changes: Arc::new(Changes::new()),
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
             rules: loaded.settings.retention.rules(),
@@ -185,7 +187,8 @@ impl Server {
             stopping: stops,
             configuration: standing,
         };
-        let (streams, drain) = (desk.streams.clone(), loaded.settings.server.drain());
+        let (streams, changes) = (desk.streams.clone(), desk.changes.clone());
+        let drain = loaded.settings.server.drain();
         // Before anybody is served, so that nobody meets a workflow that has not come back yet; who connects waits.
         let resumed = match house.doors().workflows.resume().await {
             Ok(resumed) => resumed,
@@ -215,6 +218,7 @@ impl Server {
             certificates,
             addresses,
             streams,
+            changes,
             drain,
             socket,
             lock,

@@ -25,7 +25,7 @@ fn answered(deployment: &DeploymentId) -> Outcome {
 }
 
 fn at_this_moment(tree: Node) -> GetText {
-    GetText { tree, routes: Arc::default(), stuck_threads: 0, store_bytes: None }
+    GetText { tree, routes: Arc::default(), stuck_threads: 0, store_bytes: None, records: Default::default() }
 }
 
 fn family(id: &str, child: ChildSpec) -> SupervisorSpec {

@@ -9,8 +9,8 @@ use tokio::sync::{Notify, watch};
 use tracing::error;
 use units::UnixMillis;
 
-use super::Standing;
 use super::denials::Denials;
+use super::{Source, Standing};
 
 /// From so many rows on nobody begins new work: the writer or the disk has been behind for long.
 const TIGHT: usize = 8 << 10;
@@ -52,9 +52,9 @@ impl Backlog {
         self.arrived.notify_one();
     }
 
-    pub(super) fn deny(&self, entry: AuditEntry) {
+    pub(super) fn deny(&self, source: Source, entry: AuditEntry) {
         let mut waiting = self.lock();
-        if let Some(entry) = waiting.denials.count(entry) {
+        if let Some(entry) = waiting.denials.count(source, entry) {
             self.add(&mut waiting, Record::Audit(entry));
             drop(waiting);
             self.arrived.notify_one();

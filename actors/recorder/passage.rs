@@ -3,6 +3,7 @@
 //! A batch says where in the stream of this server's rows it goes, and the database keeps that place in the same
 //! transaction. So a batch whose outcome is unknown is sent again, and what was written of it is not written twice.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,12 +16,14 @@ use tracing::{error, info, warn};
 use units::NodeId;
 
 use super::backlog::Backlog;
-use super::{Standing, Way};
+use super::{Standing, Stuck, Way};
 use crate::blocking;
 use crate::writer::{self, Pen};
 
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After so long without a word a write counts as one that is not taken now.
+const SLOW: Duration = Duration::from_secs(3);
 /// About how many bytes are drained in one batch.
 const PAGE_BYTES: usize = 4 << 20;
 
@@ -32,8 +35,8 @@ pub(super) struct Passage {
     /// How far the rows are in the database: rows on the straight way, bytes of the spool's stream on the other.
     recorded: AtomicU64,
     spool: Option<Spooled>,
-    /// It has been said that nothing is written now.
-    is_stuck: AtomicBool,
+    /// Whether the database takes rows.
+    database: Taking,
 }
 
 struct Spooled {
@@ -41,8 +44,18 @@ struct Spooled {
     /// Bytes that wait in it.
     waiting: Arc<AtomicU64>,
     grown: Notify,
+    /// Something was drained, or could not be.
+    moved: Notify,
+    /// Whether the disk takes rows.
+    disk: Taking,
     tight: u64,
     full: u64,
+}
+
+/// Whether rows are taken somewhere, so that it is said once when they are not, and once when they are again.
+struct Taking {
+    place: &'static str,
+    is_stuck: AtomicBool,
 }
 
 /// A row and where the stream goes on after it; `None` where it cannot be read.
@@ -55,10 +68,11 @@ impl Passage {
                 info!(bytes = spool.waiting(), "records of an earlier process wait in the spool");
             }
             let waiting = Arc::new(AtomicU64::new(spool.waiting()));
-            Spooled { spool: Arc::new(Mutex::new(spool)), waiting, grown: Notify::new(), tight, full }
+            let (spool, disk) = (Arc::new(Mutex::new(spool)), Taking::new("the spool"));
+            Spooled { spool, waiting, grown: Notify::new(), moved: Notify::new(), disk, tight, full }
         });
-        let (recorded, is_stuck) = (AtomicU64::new(recorded), AtomicBool::new(false));
-        Self { node, pen, clock, recorded, spool, is_stuck }
+        let (recorded, database) = (AtomicU64::new(recorded), Taking::new("the database"));
+        Self { node, pen, clock, recorded, spool, database }
     }
 
     pub(super) fn node(&self) -> &NodeId {
@@ -74,6 +88,31 @@ impl Passage {
             Standing::Tight
         } else {
             Standing::Room
+        }
+    }
+
+    /// Bytes that wait in the spool.
+    pub(super) fn waiting(&self) -> u64 {
+        self.spool.as_ref().map_or(0, |spooled| spooled.waiting.load(Ordering::Acquire))
+    }
+
+    /// Where nothing is taken now.
+    pub(super) fn stuck(&self) -> Stuck {
+        let disk = self.spool.as_ref().is_some_and(|spooled| spooled.disk.is_stuck());
+        Stuck { database: self.database.is_stuck(), disk }
+    }
+
+    /// Waits until the database has all that is in the spool, or takes nothing now.
+    pub(super) async fn drained(&self) {
+        let Some(spooled) = &self.spool else { return };
+        loop {
+            let mut moved = pin!(spooled.moved.notified());
+            // Who moves something between the look and the wait is heard.
+            moved.as_mut().enable();
+            if spooled.waiting.load(Ordering::Acquire) == 0 || self.database.is_stuck() {
+                return;
+            }
+            moved.await;
         }
     }
 
@@ -117,9 +156,10 @@ impl Passage {
             });
             match appended.await {
                 Ok(_) => break,
-                Err(error) => self.rest(&error).await,
+                Err(error) => self.rest(&spooled.disk, &error).await,
             }
         }
+        spooled.disk.takes();
         spooled.grown.notify_one();
     }
 
@@ -130,7 +170,7 @@ impl Passage {
             let (position, spool) = (self.recorded(), spooled.spool.clone());
             let page = blocking(move || lock(&spool).read(position, MAX_RECORDS, PAGE_BYTES)).await;
             match page {
-                Err(error) => self.rest(&error).await,
+                Err(error) => self.rest(&spooled.disk, &error).await,
                 Ok(page) if page.is_empty() => spooled.grown.notified().await,
                 Ok(page) => {
                     let placed = page.into_iter().map(|found| (found.upto, decoded(&found.bytes)));
@@ -145,6 +185,7 @@ impl Passage {
                     if let Err(error) = forgotten.await {
                         warn!(%error, "records that are written stay in the spool for now");
                     }
+                    spooled.moved.notify_waiters();
                 }
             }
         }
@@ -184,7 +225,15 @@ impl Passage {
         loop {
             let records =
                 Records { node: self.node.clone(), after: self.recorded(), upto, rows: rows.clone() };
-            let written = self.pen.write(|reply| Write::Record { records, reply }).await;
+            let mut writing = pin!(self.pen.write(|reply| Write::Record { records, reply }));
+            let written = match self.clock.timeout(SLOW, writing.as_mut()).await {
+                Ok(written) => written,
+                // A writer that cannot reach the database tries on, and lets whoever writes wait for it.
+                Err(clock::Elapsed) => {
+                    self.refused(&self.database, &super::Error::Behind(SLOW));
+                    writing.await
+                }
+            };
             let recorded = match written {
                 Ok(()) => upto,
                 // The database has gone on, or back, since it was last heard of.
@@ -195,28 +244,53 @@ impl Passage {
                     | WriteError::Refused(_)),
                 )) => return Err(refused),
                 Err(error) => {
-                    self.rest(&error).await;
+                    self.rest(&self.database, &error).await;
                     continue;
                 }
             };
             self.recorded.store(recorded, Ordering::Release);
-            if self.is_stuck.swap(false, Ordering::Relaxed) {
-                info!("records are written again");
-            }
+            self.database.takes();
             return Ok(recorded);
         }
     }
 
-    /// Says once that nothing is written, and waits a little.
-    async fn rest(&self, error: &(dyn std::error::Error + Sync)) {
-        if !self.is_stuck.swap(true, Ordering::Relaxed) {
-            warn!(%error, "records are not written now; they wait");
-        }
+    /// Says once that nothing is taken there, and waits a little.
+    async fn rest(&self, at: &Taking, error: &(dyn std::error::Error + Sync)) {
+        self.refused(at, error);
         self.clock.sleep(PAUSE).await;
+    }
+
+    fn refused(&self, at: &Taking, error: &(dyn std::error::Error + Sync)) {
+        at.refuses(error);
+        if let Some(spooled) = &self.spool {
+            spooled.moved.notify_waiters();
+        }
     }
 
     fn recorded(&self) -> u64 {
         self.recorded.load(Ordering::Acquire)
+    }
+}
+
+impl Taking {
+    fn new(place: &'static str) -> Self {
+        Self { place, is_stuck: AtomicBool::new(false) }
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Acquire)
+    }
+
+    fn takes(&self) {
+        if self.is_stuck.swap(false, Ordering::AcqRel) {
+            info!(place = self.place, "records are taken again");
+        }
+    }
+
+    fn refuses(&self, error: &(dyn std::error::Error + Sync)) {
+        if !self.is_stuck.swap(true, Ordering::AcqRel) {
+            warn!(%error, place = self.place, "records are not taken now; they wait");
+        }
     }
 }
 

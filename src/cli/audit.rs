@@ -42,8 +42,9 @@ pub(crate) struct Show {
     format: Format,
 }
 
+/// How rows are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Text,
     Json,
 }
@@ -130,7 +131,7 @@ fn tell_chains(screen: &Screen, chains: Vec<Chain>) -> anyhow::Result<End> {
 }
 
 /// Reads the database itself; who may do that, the file's permissions or the server's say.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     loaded: &Loaded,
     read: impl FnOnce(&Readers) -> Result<T, store::Error> + Send + 'static,
 ) -> anyhow::Result<T> {
@@ -167,7 +168,7 @@ fn line(AuditRow { node, seq, entry, .. }: &AuditRow) -> String {
 }
 
 /// An age in milliseconds.
-fn age(text: &str) -> Result<i64, String> {
+pub(super) fn age(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no age: write a number and s, m, h or d, such as 90m");
     let unit = text.chars().next_back().ok_or_else(wrong)?;
     let millis = match unit {

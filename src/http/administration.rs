@@ -11,7 +11,8 @@ use tracing::info;
 use units::DeploymentId;
 
 use super::admin::shown;
-use super::auditing::{Who, audited};
+use super::auditing::Who;
+use super::changes::carried_out;
 use super::views::{Act, Acted, At, BreakerOrder, BreakerSet, Control};
 use super::{Desk, Refusal};
 
@@ -60,11 +61,12 @@ pub(super) async fn breaker(
         Control::Disabled => "breaker.disable",
         Control::Automatic => "breaker.release",
     };
-    let subject = deployment.to_string();
-    audited(&desk, who, action, subject, set(deployment, control, &desk))
+    let (own, subject) = (Desk::clone(&desk), deployment.to_string());
+    let set = async move { set(deployment, control, &own) };
+    carried_out(&desk, who, action, subject, set).await.map(Json)
 }
 
-fn set(deployment: DeploymentId, control: Control, desk: &Desk) -> Result<Json<BreakerSet>, Refusal> {
+fn set(deployment: DeploymentId, control: Control, desk: &Desk) -> Result<BreakerSet, Refusal> {
     let routes = desk.doors.routes.load_full();
     let known = routes.table().deployments();
     if !known.iter().any(|known| known.id == deployment) {
@@ -86,15 +88,17 @@ fn set(deployment: DeploymentId, control: Control, desk: &Desk) -> Result<Json<B
         Control::Disabled => breaker.disable(),
         Control::Automatic => breaker.release(),
     }
-    Ok(Json(BreakerSet { breaker: shown(breaker), deployment }))
+    Ok(BreakerSet { breaker: shown(breaker), deployment })
 }
 
 async fn recorded(kind: Act, who: Who, at: At, desk: &Desk) -> Result<Json<Acted>, Refusal> {
     let (action, subject) = (format!("tree.{}", kind.word()), at.path.clone());
-    audited(desk, who, &action, subject, act(kind, at, desk).await)
+    let own = desk.clone();
+    let act = async move { act(kind, at, &own).await };
+    carried_out(desk, who, action, subject, act).await.map(Json)
 }
 
-async fn act(act: Act, At { path }: At, desk: &Desk) -> Result<Json<Acted>, Refusal> {
+async fn act(act: Act, At { path }: At, desk: &Desk) -> Result<Acted, Refusal> {
     if path.len() > MAX_PATH_BYTES {
         let message = format!("a path in the tree has no more than {MAX_PATH_BYTES} bytes");
         return Err(Refusal::Unprocessable(message));
@@ -121,7 +125,7 @@ async fn act(act: Act, At { path }: At, desk: &Desk) -> Result<Json<Acted>, Refu
     let silent = |_| Refusal::Busy(format!("the supervisor `{parent}` has not answered yet"));
     let done = desk.clock.timeout(DONE_WITHIN, done).await.map_err(silent)?;
     done.map_err(|error| Refusal::of_child(&path, error))?;
-    Ok(Json(Acted { generation: node.generation, path }))
+    Ok(Acted { generation: node.generation, path })
 }
 
 /// What is refused here because the supervisor would do nothing and not say so.

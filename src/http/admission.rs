@@ -1,4 +1,4 @@
-//! How much each address may ask at once, and for how long an answer may be awaited.
+//! How much each address and each account may ask at once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,40 +11,34 @@ use actix_web::{Error, HttpMessage};
 
 use super::asker::Asker;
 use super::door::Arrival;
-use super::{Refusal, gate};
-
-/// Whoever watches the server asks these.
-const PROBES: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+use super::gate::{Rooms, Whence};
+use super::{Refusal, gate, needs};
 
 /// The middleware that counts who is in, and turns away who would be too many. A request is in until the last byte of
-/// its answer was written.
+/// its answer was written and what it changes is done.
 pub(crate) async fn admitted(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let gate = gate::of(&request);
     let asker = request.extensions().get::<Asker>().cloned();
-    let door = request.conn_data::<Arrival>().map(|arrival| arrival.door);
-    let (Some(asker), Some(door)) = (asker, door) else {
+    let arrival = request.conn_data::<Arrival>().map(|arrival| (arrival.door, arrival.account));
+    let (Some(asker), Some((door, account))) = (asker, arrival) else {
         return Ok(Refusal::internal("a request came in by no door").answer(request));
     };
     // Who is shut out may still be somebody's prober: a server that lives is not to be started anew for that.
-    let is_probe = request.match_pattern().is_some_and(|route| PROBES.contains(&route.as_str()));
-    let asker = if is_probe { Asker { address: None, ..asker } } else { asker };
-    let place = match gate.admit(door, &asker) {
+    let is_probe = request.match_pattern().is_some_and(|route| needs::is_probe(&route));
+    let whence = if is_probe { None } else { Whence::of(asker.address, account) };
+    let place = match gate.admit(door, whence) {
         Ok(place) => place,
         Err(refusal) => {
             gate.refused(&refusal);
             return Ok(refusal.answer(request));
         }
     };
-    let within = gate.rules().limits.answer_s.seconds();
-    let Ok(response) = gate.clock().timeout(within, next.call(request)).await else {
-        gate.refused(&Refusal::TimedOut);
-        // The request went with whoever was to answer it.
-        return Err(Refusal::TimedOut.into());
-    };
-    Ok(response?.map_body(|_, body| holding(body, place)))
+    let rooms = Rooms::with(place);
+    request.extensions_mut().insert(rooms.clone());
+    Ok(next.call(request).await?.map_body(|_, body| holding(body, rooms)))
 }
 
 /// A body that holds something until it has been written, or nobody reads it any more.

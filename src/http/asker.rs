@@ -2,7 +2,8 @@
 //!
 //! A header that anybody may write is believed only from an address that the operator named.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::fmt::{self, Display};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use actix_web::http::header::{FORWARDED, HOST, HeaderMap, HeaderName};
 
@@ -15,7 +16,7 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// The most proxies of one chain that are looked at.
 const MAX_HOPS: usize = 32;
 
-/// Addresses that count as one: an IPv4 address, or a network of IPv6 that one customer is given.
+/// Addresses that count as one: an IPv4 address, a network of IPv6 that one customer is given, or all of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Neighbours(IpAddr);
 
@@ -35,9 +36,17 @@ pub(crate) struct Asker {
 impl Neighbours {
     pub(super) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
+            // It has millions of them, and each of its accounts may use them all.
+            own if own.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             v4 @ IpAddr::V4(_) => v4,
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         })
+    }
+}
+
+impl Display for Neighbours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

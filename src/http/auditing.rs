@@ -1,8 +1,11 @@
-//! What is recorded of requests: each answer as a row, each change and each denial as an entry of the audit log.
+//! What is recorded of requests: each answer as a row, and each denial as an entry of the audit log.
 //!
-//! A denial is in the audit log alone: a flood of them is a few entries with a count, and fills no table.
+//! A denial is in the audit log alone: a flood of them is a few entries with a count, and fills no table. What becomes of
+//! changes is recorded where they are made.
 
+use std::fmt::Display;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use access::Principal;
@@ -11,26 +14,37 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
-use actors::recorder::{Entry, Standing};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actors::recorder::{Entry, Source, Standing};
 use units::UnixMillis;
 
-use super::asker::Asker;
+use super::asker::{Asker, Neighbours};
 use super::door::{Arrival, Door, is_loopback};
+use super::gate::Rooms;
 use super::identity::Caller;
 use super::traced::METHODS;
-use super::{Desk, Refusal};
+use super::{Desk, Refusal, needs};
 
-/// Routes that are asked again and again by programs: a good answer is nothing to remember.
-const PROBES: [&str; 4] = ["/healthz", "/livez", "/readyz", "/metrics"];
 /// What stands for a path that is no route's.
 const NO_ROUTE: &str = "none";
+/// The status of a request whose client did not wait for its answer, as nginx has it.
+const CLIENT_LEFT: u16 = 499;
 
-/// Who asks, by name.
-pub(crate) struct Who(pub(crate) String);
+/// Who asks, and the room that he holds for as long as that is about him.
+pub(crate) struct Who {
+    name: String,
+    from: Option<IpAddr>,
+    source: Source,
+    _rooms: Option<Rooms>,
+}
+
+/// What a request's own handler records is recorded there, its denials among it.
+struct RecordsItself;
 
 /// A request before it is answered.
+#[derive(Clone)]
 pub(super) struct Asked {
+    id: String,
     at: UnixMillis,
     began: Instant,
     method: &'static str,
@@ -41,15 +55,45 @@ impl FromRequest for Who {
     type Error = Refusal;
     type Future = Ready<Result<Self, Refusal>>;
 
+    /// For a handler that makes a change, and makes it by [`super::changes::carried_out`] alone.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(who(request)))
+        request.extensions_mut().insert(RecordsItself);
+        ready(Ok(Self::of(request)))
     }
 }
 
-/// The principal; the door of whoever was turned away before that was known.
-pub(super) fn who(request: &HttpRequest) -> Who {
-    let caller = request.extensions().get::<Caller>().map(|caller| caller.principal.name().to_owned());
-    Who(caller.unwrap_or_else(|| door(request).to_owned()))
+impl Who {
+    /// The principal; the door of whoever was turned away before that was known.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let extensions = request.extensions();
+        let principal = extensions.get::<Caller>().map(|caller| &caller.principal);
+        let name = principal.map_or_else(|| door(request), |principal| principal.name()).to_owned();
+        let from = address(request);
+        let source = match principal {
+            Some(Principal::Operator | Principal::Key { .. }) => Source::Known(name.clone()),
+            Some(Principal::Anonymous) | None => Source::Stranger(
+                from.map_or_else(|| name.clone(), |address| Neighbours::of(address).to_string()),
+            ),
+        };
+        Self { name, from, source, _rooms: extensions.get::<Rooms>().cloned() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// With whose denials his count.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What is said of him, and from where he asked.
+    pub(super) fn located(&self, said: impl Display) -> String {
+        match self.from {
+            Some(address) => format!("{said} (from {address})"),
+            None => said.to_string(),
+        }
+    }
 }
 
 fn door(request: &HttpRequest) -> &'static str {
@@ -69,13 +113,22 @@ fn is_local(request: &HttpRequest, arrival: &Arrival) -> bool {
     }
 }
 
+/// From where it was asked; whoever is at the other end, where it was refused before more was known.
+fn address(request: &HttpRequest) -> Option<IpAddr> {
+    match request.extensions().get::<Asker>() {
+        Some(asker) => asker.address,
+        None => request.conn_data::<Arrival>()?.peer.map(|peer| peer.to_canonical()),
+    }
+}
+
 impl Asked {
     /// Looks at a request; refuses it where its answer could not be recorded.
-    pub(super) fn of(request: &ServiceRequest) -> (Option<Self>, Result<(), Refusal>) {
+    pub(super) fn of(id: &str, request: &ServiceRequest) -> (Option<Self>, Result<(), Refusal>) {
         let Some(desk) = request.app_data::<Data<Desk>>() else { return (None, Ok(())) };
         let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let known = METHODS.iter().find(|method| *method == request.method());
         let asked = Self {
+            id: id.to_owned(),
             at: desk.clock.wall(),
             began: desk.clock.now(),
             method: known.map_or("other", Method::as_str),
@@ -84,13 +137,14 @@ impl Asked {
                 .and_then(|length| length.parse().ok())
                 .filter(|length| i64::try_from(*length).is_ok()),
         };
-        let is_probe = request.match_pattern().is_some_and(|route| PROBES.contains(&route.as_str()));
-        let is_full = desk.doors.recorder.standing() == Standing::Full && !is_probe;
+        request.extensions_mut().insert(asked.clone());
+        let is_watch = request.match_pattern().is_some_and(|route| needs::is_watch(&route));
+        let is_full = desk.doors.recorder.standing() == Standing::Full && !is_watch;
         (Some(asked), if is_full { Err(Refusal::NoRoomForRecords) } else { Ok(()) })
     }
 
     /// Records how it was answered.
-    pub(super) fn answered<B: MessageBody>(self, id: &str, response: &ServiceResponse<B>) {
+    pub(super) fn answered<B: MessageBody>(self, response: &ServiceResponse<B>) {
         let request = response.request();
         let Some(desk) = request.app_data::<Data<Desk>>() else { return };
         let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
@@ -103,68 +157,66 @@ impl Asked {
         {
             return denied(desk, self.method, route, response);
         }
-        let is_quiet_probe = PROBES.contains(&route.as_str()) && status.as_u16() < 400;
+        if needs::is_watch(&route) && status.as_u16() < 400 {
+            return;
+        }
+        let bytes_out = match response.response().body().size() {
+            BodySize::None => Some(0),
+            BodySize::Sized(bytes) => Some(bytes),
+            BodySize::Stream => None,
+        };
+        self.record(desk, request, route, status.as_u16(), bytes_out);
+    }
+
+    /// Records that nobody waited for the answer.
+    pub(super) fn left(self, request: &HttpRequest) {
+        let Some(desk) = request.app_data::<Data<Desk>>() else { return };
+        let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
+        self.record(desk, request, route, CLIENT_LEFT, Some(0));
+    }
+
+    fn record(self, desk: &Desk, request: &HttpRequest, route: String, status: u16, bytes_out: Option<u64>) {
         // That there is no room is said in the log; a row of it would need some.
-        let has_room = desk.doors.recorder.standing() < Standing::Full;
-        if is_quiet_probe || !has_room {
+        if desk.doors.recorder.standing() == Standing::Full {
             return;
         }
         let duration = desk.clock.now().saturating_duration_since(self.began);
         desk.doors.recorder.request(store::RequestRow {
             at: self.at,
-            request_id: id.to_owned(),
-            principal: who(request).0,
+            request_id: self.id,
+            principal: Who::of(request).name,
             door: door(request).to_owned(),
             method: self.method.to_owned(),
             route,
-            status: status.as_u16(),
+            status,
             duration_ms: duration.as_millis().try_into().unwrap_or(u64::MAX / 2),
             bytes_in: self.bytes_in,
-            bytes_out: match response.response().body().size() {
-                BodySize::None => Some(0),
-                BodySize::Sized(bytes) => Some(bytes),
-                BodySize::Stream => None,
-            },
+            bytes_out,
         });
     }
 }
 
 /// Records a denial, whoever denied it.
 fn denied<B>(desk: &Desk, method: &str, route: String, response: &ServiceResponse<B>) {
+    let request = response.request();
+    if request.extensions().get::<RecordsItself>().is_some() {
+        return;
+    }
     let refusal = response.response().error().and_then(|error| error.as_error::<Refusal>());
     let outcome =
         refusal.map_or_else(|| response.status().as_str().to_owned(), |refusal| refusal.code().to_owned());
-    let Who(who) = who(response.request());
-    tracing::debug!(who, method, route, outcome, "denied");
-    desk.doors.recorder.denied(Entry {
-        who,
+    let who = Who::of(request);
+    tracing::debug!(who = who.name, method, route, outcome, "denied");
+    let detail = match refusal {
+        Some(refusal) => who.located(refusal),
+        None => who.located("refused"),
+    };
+    let entry = Entry {
+        who: who.name,
         action: format!("request.{}", method.to_ascii_lowercase()),
         subject: route,
         outcome,
-        detail: refusal.map(ToString::to_string),
-    });
-}
-
-/// Records a change that somebody wanted, and hands on what came of it.
-pub(crate) fn audited<T>(
-    desk: &Desk,
-    Who(who): Who,
-    action: &str,
-    subject: impl ToString,
-    done: Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    let refusal = done.as_ref().err();
-    // Denials are recorded where all of them pass.
-    if refusal.is_some_and(|refusal| refusal.status_code().as_u16() == 403) {
-        return done;
-    }
-    desk.doors.recorder.audit(Entry {
-        who,
-        action: action.to_owned(),
-        subject: subject.to_string(),
-        outcome: refusal.map_or("ok", Refusal::code).to_owned(),
-        // What is wrong inside is told to the log alone, and its message says no more than that.
-        detail: refusal.map(ToString::to_string),
-    });
-    done
+        detail: Some(detail),
+    };
+    desk.doors.recorder.denied(who.source, entry);
 }

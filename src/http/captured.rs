@@ -22,7 +22,7 @@ use clock::Clock;
 use futures_util::Stream;
 
 use super::Desk;
-use super::auditing::who;
+use super::auditing::Who;
 use super::request_id::RequestId;
 
 /// The beginning of a body, written by whoever passes it on.
@@ -87,7 +87,7 @@ impl Record {
         let exchange = Exchange {
             at: desk.clock.wall(),
             request_id: id.unwrap_or_default(),
-            who: who(request.request()).0,
+            who: Who::of(request.request()).name().to_owned(),
             method: request.method().to_string(),
             route: template.to_owned(),
             target: request.uri().to_string(),

@@ -6,7 +6,8 @@ use actix_web::web::{Data, Json, Path, Query};
 use actors::captures::{CaptureId, Error};
 use serde::Deserialize;
 
-use super::auditing::{Who, audited};
+use super::auditing::Who;
+use super::changes::carried_out;
 use super::views::CaptureList;
 use super::{Desk, Refusal};
 
@@ -33,9 +34,11 @@ pub(super) async fn list(wanted: Query<Wanted>, desk: Data<Desk>) -> Result<Json
 
 /// `GET /admin/captures/{id}`
 pub(super) async fn show(who: Who, id: Path<CaptureId>, desk: Data<Desk>) -> Result<HttpResponse, Refusal> {
-    let read = desk.doors.captures.read(&id).await.map_err(Refusal::from);
-    let read = read.and_then(|found| found.ok_or_else(|| Refusal::NoCapture(id.clone())));
-    let capture = audited(&desk, who, "capture.read", &*id, read)?;
+    let (captures, id) = (desk.doors.captures.clone(), id.into_inner());
+    let subject = id.to_string();
+    // Recorded as a change is: whoever hangs up has seen what was sent by then.
+    let read = async move { captures.read(&id).await?.ok_or(Refusal::NoCapture(id)) };
+    let capture = carried_out(&desk, who, "capture.read", subject, read).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(capture))
 }
 

@@ -14,9 +14,8 @@ use rustix::net::{SendFlags, Shutdown, send, shutdown, sockopt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::asker::Neighbours;
 use super::counts::Held;
-use super::gate::Gate;
+use super::gate::{Gate, Whence};
 use super::{Refusal, request_id};
 
 /// Where a connection came in.
@@ -34,6 +33,8 @@ pub(super) enum Door {
 pub(super) struct Arrival {
     pub(super) door: Door,
     pub(super) peer: Option<IpAddr>,
+    /// Whose process is at the other end of the socket.
+    pub(super) account: Option<u32>,
     pub(super) is_secure: bool,
     _room: Room,
 }
@@ -41,7 +42,7 @@ pub(super) struct Arrival {
 /// The room that a connection takes.
 pub(super) struct Room {
     pub(super) _at_port: OwnedSemaphorePermit,
-    pub(super) _of_address: Option<Held<Neighbours>>,
+    pub(super) _of_whence: Option<Held<Whence>>,
     pub(super) _open: Connected,
 }
 
@@ -52,11 +53,12 @@ pub(crate) fn on_connect(gate: &Gate, connection: &dyn Any, extensions: &mut Ext
     } else if let Some(tls) = connection.downcast_ref::<TlsStream<TcpStream>>() {
         arrive_by_tcp(gate, tls.get_ref().0, true, extensions);
     } else if let Some(unix) = connection.downcast_ref::<UnixStream>() {
-        let peer = unix.peer_cred().ok().and_then(|peer| peer.pid());
-        let door = if peer.is_some_and(shares_the_processes) { Door::Socket } else { Door::Confined };
-        match gate.room(door, None) {
+        let peer = unix.peer_cred().ok();
+        let (process, account) = (peer.and_then(|peer| peer.pid()), peer.map(|peer| peer.uid()));
+        let door = if process.is_some_and(shares_the_processes) { Door::Socket } else { Door::Confined };
+        match gate.room(door, None, account) {
             Ok(room) => {
-                extensions.insert(Arrival { door, peer: None, is_secure: false, _room: room });
+                extensions.insert(Arrival { door, peer: None, account, is_secure: false, _room: room });
             }
             Err(refusal) => turn_away(unix.as_fd(), &refusal),
         }
@@ -71,9 +73,9 @@ fn arrive_by_tcp(gate: &Gate, tcp: &TcpStream, is_secure: bool, extensions: &mut
     // Where both families come in at one socket, an IPv4 address is written as such in a request.
     let own = SocketAddr::new(own.ip().to_canonical(), own.port());
     let (door, peer) = (Door::Tcp { own }, Some(peer.ip()));
-    match gate.room(door, peer) {
+    match gate.room(door, peer, None) {
         Ok(room) => {
-            extensions.insert(Arrival { door, peer, is_secure, _room: room });
+            extensions.insert(Arrival { door, peer, account: None, is_secure, _room: room });
         }
         Err(_) if is_secure => close(tcp.as_fd()),
         Err(refusal) => turn_away(tcp.as_fd(), &refusal),

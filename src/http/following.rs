@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tracing::error;
 use units::{Seq, WorkflowId};
 
+use super::counts::Held;
 use super::identity::Caller;
 use super::{Desk, Refusal, blocking, workflows};
 
@@ -33,6 +34,7 @@ pub(crate) struct Following {
     caller: Caller,
     keys: Keys,
     _place: OwnedSemaphorePermit,
+    _of_share: Held<String>,
 }
 
 /// What a stream shows.
@@ -78,8 +80,10 @@ impl Following {
     ) -> Result<Self, Refusal> {
         let after = after(request)?;
         let busy = |_| Refusal::Busy("as many streams are open as may be".to_owned());
+        let caller = Caller::of(request);
+        let of_share = desk.gate.admit_stream(caller.share())?;
         let place = desk.streams.clone().try_acquire_owned().map_err(busy)?;
-        let (readers, id, caller) = (desk.doors.readers.clone(), workflow.clone(), Caller::of(request));
+        let (readers, id) = (desk.doors.readers.clone(), workflow.clone());
         let asking = caller.clone();
         let row = blocking(move || workflows::visible(&readers, id, &asking.confinement())).await?;
         if after > row.last_seq {
@@ -100,6 +104,7 @@ impl Following {
             keys: desk.doors.keys.clone(),
             caller,
             _place: place,
+            _of_share: of_share,
         })
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Json};
+use actors::recorder::{Standing, Stuck};
 use clock::Clock;
 use supervision::{End, Node, State};
 use tokio::sync::Semaphore;
@@ -61,10 +62,15 @@ pub(super) async fn is_ready(desk: Data<Desk>) -> HttpResponse {
     let tree = (desk.doors.view)();
     let stands = tree.children.iter().all(stands);
     let state = |is_ok| if is_ok { PartState::Ok } else { PartState::Away };
-    let parts = Parts { tree: state(stands), database: state(desk.probe.answers().await) };
+    let recorder = &desk.doors.recorder;
+    let parts = Parts {
+        tree: state(stands),
+        database: state(desk.probe.answers().await),
+        records: state(recorder.stuck() == Stuck::default() && recorder.standing() == Standing::Room),
+    };
     let status = match &parts {
         _ if *desk.stopping.borrow() => Welcome::Stopping,
-        Parts { tree: PartState::Ok, database: PartState::Ok } => Welcome::Ready,
+        Parts { tree: PartState::Ok, database: PartState::Ok, records: PartState::Ok } => Welcome::Ready,
         Parts { .. } => Welcome::Degraded,
     };
     let code = match status {

@@ -18,8 +18,9 @@ use actors::keyring::Keys;
 use tracing::info;
 
 use super::admission::holding;
-use super::asker::Asker;
+use super::asker::{Asker, Neighbours};
 use super::door::{Arrival, Door, is_loopback};
+use super::gate::Rooms;
 use super::{Desk, Refusal, gate};
 
 /// Where a key may stand, beside `Authorization: Bearer`: the headers of the vendors' own clients.
@@ -34,6 +35,8 @@ pub(crate) struct Caller {
     pub(crate) principal: Principal,
     /// From where; `None` over the Unix socket.
     pub(crate) address: Option<IpAddr>,
+    /// Whose process asks, over the Unix socket.
+    pub(crate) account: Option<u32>,
     /// Whether a proxy stands between.
     pub(crate) is_proxied: bool,
 }
@@ -59,6 +62,7 @@ pub(crate) async fn identified(
     };
     let arrival = request.conn_data::<Arrival>();
     let is_socket = arrival.is_some_and(|arrival| arrival.door == Door::Socket);
+    let account = arrival.and_then(|arrival| arrival.account);
     let asker = request.extensions().get::<Asker>().cloned();
     let (address, is_proxied) = asker.map_or((None, true), |asker| (asker.address, asker.is_proxied));
     let gate = gate::of(&request).clone();
@@ -73,9 +77,14 @@ pub(crate) async fn identified(
                     return Ok(refusal.answer(request));
                 }
             };
-            request.extensions_mut().insert(Caller { principal, address, is_proxied });
+            request.extensions_mut().insert(Caller { principal, address, account, is_proxied });
+            let Some(place) = place else { return next.call(request).await };
+            let rooms = request.extensions_mut().remove::<Rooms>().map(|rooms| rooms.and(place));
+            if let Some(rooms) = rooms.clone() {
+                request.extensions_mut().insert(rooms);
+            }
             let response = next.call(request).await?;
-            Ok(response.map_body(|_, body| holding(body, place)))
+            Ok(response.map_body(|_, body| holding(body, rooms)))
         }
         Err(cause) => {
             let who = address.map_or_else(String::new, |address| address.to_string());
@@ -126,8 +135,19 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, String> {
 impl Caller {
     /// Who sent this request; nobody in particular where that was not found out.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        let nobody = || Self { principal: Principal::Anonymous, address: None, is_proxied: true };
+        let nobody =
+            || Self { principal: Principal::Anonymous, address: None, account: None, is_proxied: true };
         request.extensions().get::<Self>().cloned().unwrap_or_else(nobody)
+    }
+
+    /// Whose share of the streams his are: the key's, else the account's, else the address's.
+    pub(super) fn share(&self) -> String {
+        match (&self.principal, self.account, self.address) {
+            (Principal::Key { .. }, _, _) => self.principal.name().to_owned(),
+            (_, Some(account), _) => format!("account {account}"),
+            (_, None, Some(address)) => Neighbours::of(address).to_string(),
+            (_, None, None) => "nowhere".to_owned(),
+        }
     }
 
     /// Whether he asks from this machine; whoever comes by a proxy does not, though the proxy names nobody.
@@ -152,6 +172,13 @@ impl Caller {
 }
 
 impl Confinement {
+    /// The folders in and beneath which he may work; none where he may work in all.
+    pub(super) fn folders(&self) -> Option<Vec<String>> {
+        let is_confined = self.grant.as_ref().is_some_and(|grant| !grant.roots.is_empty());
+        let texts = || self.roots.iter().filter_map(|root| root.to_str().map(str::to_owned));
+        is_confined.then(|| texts().collect())
+    }
+
     /// Whether he may work at `real`, a path without links.
     pub(crate) fn covers(&self, real: &Path) -> bool {
         self.grant.as_ref().is_none_or(|grant| grant.covers(real, &self.roots))
@@ -205,7 +232,7 @@ mod tests {
     fn whoever_comes_by_a_proxy_is_not_here_though_the_proxy_names_nobody() {
         let caller = |address: &str, is_proxied| {
             let address = Some(address.parse().unwrap());
-            Caller { principal: Principal::Anonymous, address, is_proxied }
+            Caller { principal: Principal::Anonymous, address, account: None, is_proxied }
         };
         assert!(caller("127.0.0.1", false).is_here());
         assert!(!caller("127.0.0.1", true).is_here());

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use store::{AgentRow, Calls, MetricsRow, PromptRow, TABLES, TaskRow};
 use units::{DeploymentId, Nanodollars, UnixMillis, WorkflowId};
 
-use super::auditing::{Who, audited};
+use super::auditing::Who;
+use super::changes::carried_out;
 use super::identity::Caller;
 use super::views::kept::{
     AgentList, AgentView, Failed, ModelList, ModelView, Percentiles, PromptList, PromptView, PurgeOrder,
@@ -111,7 +112,9 @@ pub(super) async fn purge(
         return Ok(Json(sweep(order, &desk).await?));
     }
     let subject = order.table.clone().unwrap_or_else(|| "all tables".to_owned());
-    Ok(Json(audited(&desk, who, "store.purge", subject, sweep(order, &desk).await)?))
+    let own = Desk::clone(&desk);
+    let purge = async move { sweep(order, &own).await };
+    Ok(Json(carried_out(&desk, who, "store.purge", subject, purge).await?))
 }
 
 async fn sweep(order: PurgeOrder, desk: &Desk) -> Result<Purged, Refusal> {

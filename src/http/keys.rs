@@ -6,10 +6,11 @@ use access::{Key, Record};
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Json, Path};
-use actors::keyring::{self, NewKey};
+use actors::keyring::{self, Keys, NewKey};
 use units::KeyId;
 
-use super::auditing::{Who, audited};
+use super::auditing::Who;
+use super::changes::{Subject, carried_out};
 use super::views::{KeyList, KeyOrder, KeyView, MadeKey, RotateOrder, ShownOnce};
 use super::{Desk, Refusal};
 
@@ -29,24 +30,24 @@ pub(super) async fn create(
     order: Json<KeyOrder>,
     desk: Data<Desk>,
 ) -> Result<HttpResponse, Refusal> {
-    let name = order.name.clone();
-    let made = make(order, &desk).await;
-    let subject = made.as_ref().map_or(name, |(_, record)| record.grant.id.to_string());
-    let (key, record) = audited(&desk, who, "key.create", subject, made)?;
+    let made = |(_, record): &(Key, Record)| record.grant.id.to_string();
+    let (subject, keys) = (Subject::Made { wanted: order.name.clone(), made }, desk.doors.keys.clone());
+    let (key, record) = carried_out(&desk, who, "key.create", subject, make(order, keys)).await?;
     Ok(shown(&desk, &key, record))
 }
 
-async fn make(order: Json<KeyOrder>, desk: &Desk) -> Result<(Key, Record), Refusal> {
+async fn make(order: Json<KeyOrder>, keys: Keys) -> Result<(Key, Record), Refusal> {
     let KeyOrder { name, scopes, expires_in_s, models, roots, tags } = order.into_inner();
     let lifetime = expires_in_s.map(|seconds| within("expires_in_s", 1, seconds)).transpose()?;
     let new = NewKey { name, scopes: scopes.into_iter().collect(), lifetime, models, roots, tags };
-    Ok(desk.doors.keys.create(new).await?)
+    Ok(keys.create(new).await?)
 }
 
 /// `POST /admin/keys/{id}/revoke`
 pub(super) async fn revoke(who: Who, id: Path<KeyId>, desk: Data<Desk>) -> Result<Json<KeyView>, Refusal> {
-    let revoked = desk.doors.keys.revoke(&id).await.map_err(Refusal::from);
-    let record = audited(&desk, who, "key.revoke", &*id, revoked)?;
+    let (keys, subject) = (desk.doors.keys.clone(), id.to_string());
+    let revoke = async move { Ok(keys.revoke(&id).await?) };
+    let record = carried_out(&desk, who, "key.revoke", subject, revoke).await?;
     Ok(Json(KeyView::new(record, desk.clock.wall())))
 }
 
@@ -57,9 +58,12 @@ pub(super) async fn rotate(
     order: Json<RotateOrder>,
     desk: Data<Desk>,
 ) -> Result<HttpResponse, Refusal> {
-    let overlap = within("overlap_s", 0, order.overlap_s)?;
-    let rotated = desk.doors.keys.rotate(&id, overlap).await.map_err(Refusal::from);
-    let (key, record) = audited(&desk, who, "key.rotate", &*id, rotated)?;
+    let (keys, subject) = (desk.doors.keys.clone(), id.to_string());
+    let rotate = async move {
+        let overlap = within("overlap_s", 0, order.overlap_s)?;
+        Ok(keys.rotate(&id, overlap).await?)
+    };
+    let (key, record) = carried_out(&desk, who, "key.rotate", subject, rotate).await?;
     Ok(shown(&desk, &key, record))
 }
 

@@ -27,6 +27,8 @@ const GET: &str = "GET";
 const POST: &str = "POST";
 const LOOK_AT_WORKFLOWS: Need = Need::Look(&[Scope::Workflows]);
 const WORKFLOWS: Need = Need::Key(Scope::Workflows);
+/// Where it is told what was counted.
+const METRICS: &str = "/metrics";
 const ADMIN: Need = Need::Key(Scope::Admin);
 
 /// Every route, its method, and what it needs.
@@ -34,12 +36,13 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/healthz", GET, Need::Nothing),
     ("/livez", GET, Need::Nothing),
     ("/readyz", GET, Need::Nothing),
-    ("/metrics", GET, Need::Look(&[Scope::Metrics])),
+    (METRICS, GET, Need::Look(&[Scope::Metrics])),
     ("/admin/config", GET, ADMIN),
     ("/admin/audit", GET, ADMIN),
     ("/admin/audit/verify", GET, ADMIN),
     ("/admin/captures", GET, ADMIN),
     ("/admin/captures/{id}", GET, ADMIN),
+    ("/admin/requests", GET, ADMIN),
     ("/admin/tree", GET, ADMIN),
     ("/admin/tree/kill", POST, ADMIN),
     ("/admin/tree/terminate", POST, ADMIN),
@@ -69,6 +72,16 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
 /// The templates of all routes.
 pub(crate) fn templates() -> impl Iterator<Item = &'static str> {
     NEEDS.iter().map(|(template, _, _)| *template)
+}
+
+/// Whether nothing is needed there: whoever watches the server asks that, again and again.
+pub(super) fn is_probe(template: &str) -> bool {
+    NEEDS.iter().any(|(at, _, need)| *at == template && *need == Need::Nothing)
+}
+
+/// Whether programs ask there again and again, so that a good answer is nothing to remember.
+pub(super) fn is_watch(template: &str) -> bool {
+    is_probe(template) || template == METRICS
 }
 
 /// The middleware of the route at `template`: passes on who has what it needs.
@@ -119,7 +132,7 @@ mod tests {
     use super::*;
 
     fn caller(principal: Principal, address: &str) -> Caller {
-        Caller { principal, address: Some(address.parse().unwrap()), is_proxied: false }
+        Caller { principal, address: Some(address.parse().unwrap()), account: None, is_proxied: false }
     }
 
     fn with(scope: Scope) -> Principal {
@@ -179,7 +192,8 @@ mod tests {
                 Err(Refusal::MissingScope { .. }) => 403,
                 Err(other) => panic!("{other}"),
             };
-            let operator = Caller { principal: Principal::Operator, address: None, is_proxied: false };
+            let operator =
+                Caller { principal: Principal::Operator, address: None, account: None, is_proxied: false };
             assert_eq!(status(&operator), 200, "{method} {at}");
             let (by_nobody_here, by_nobody_elsewhere, scopes) = match need {
                 Need::Nothing => (200, 200, Scope::ALL.as_slice()),
@@ -192,7 +206,8 @@ mod tests {
             }
             let nobody = caller(Principal::Anonymous, "192.0.2.1");
             assert_eq!(status(&nobody), by_nobody_elsewhere, "{method} {at}");
-            let unknown = Caller { principal: Principal::Anonymous, address: None, is_proxied: false };
+            let unknown =
+                Caller { principal: Principal::Anonymous, address: None, account: None, is_proxied: false };
             assert_eq!(status(&unknown), by_nobody_elsewhere, "{method} {at}: from nobody knows where");
             for (scope, address) in Scope::ALL.into_iter().flat_map(|scope| here.map(|here| (scope, here))) {
                 let expected = if scopes.contains(&scope) { 200 } else { 403 };
@@ -204,7 +219,8 @@ mod tests {
 
     #[test]
     fn what_has_no_row_is_not_served_to_anybody() {
-        let operator = Caller { principal: Principal::Operator, address: None, is_proxied: false };
+        let operator =
+            Caller { principal: Principal::Operator, address: None, account: None, is_proxied: false };
         for (at, method) in [("/healthz", POST), ("/healthz", "HEAD"), ("/admin", GET), ("", GET)] {
             assert!(matches!(judge(at, method, &operator), Err(Refusal::NoMethod { .. })), "{method} {at}");
         }

@@ -37,7 +37,7 @@ pub(crate) async fn named(
     let method = request.method().clone();
     Span::current().record("request.id", display(&id));
     request.extensions_mut().insert(RequestId(id.clone()));
-    let (asked, recordable) = Asked::of(&request);
+    let (asked, recordable) = Asked::of(&id, &request);
     let answered = match recordable {
         Ok(()) => next.call(request).await,
         Err(refusal) => Ok(refusal.answer(request)),
@@ -47,7 +47,7 @@ pub(crate) async fn named(
         Ok(mut response) => {
             report(&id, &method, &response);
             if let Some(asked) = asked {
-                asked.answered(&id, &response);
+                asked.answered(&response);
             }
             response.headers_mut().insert(REQUEST_ID, value);
             Ok(response)

@@ -52,6 +52,8 @@ pub struct Parts {
     pub tree: PartState,
     /// Where everything is stored.
     pub database: PartState,
+    /// Whether what is to be recorded is taken, by the database and by the disk before it.
+    pub records: PartState,
 }
 
 /// How one part does.
@@ -194,6 +196,13 @@ pub struct WorkflowList {
 pub struct AuditPage {
     /// The newest that are wanted.
     pub entries: Vec<store::AuditRow>,
+}
+
+/// Answers `GET /admin/requests`: the last recorded first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestPage {
+    /// Those that are wanted.
+    pub requests: Vec<store::AnsweredRequest>,
 }
 
 /// Answers `GET /admin/audit/verify`.

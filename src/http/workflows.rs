@@ -11,7 +11,8 @@ use serde_json::json;
 use units::{Seq, WorkflowId};
 use workflow::{Event, Mode, State};
 
-use super::auditing::{Who, audited};
+use super::auditing::Who;
+use super::changes::{Subject, carried_out};
 use super::identity::{Caller, Confinement};
 use super::views::{Abort, CheckFrom, NewWorkflow, Started, WorkflowList};
 use super::{Desk, Refusal, blocking, projection};
@@ -47,10 +48,10 @@ pub(super) async fn list(
     }
     let (readers, caller) = (desk.doors.readers.clone(), Caller::of(&request));
     let rows = blocking(move || {
-        let confinement = caller.confinement();
-        let mut rows = readers.workflows(limit, before.as_ref())?;
-        rows.retain(|row| confinement.covers(row.root.as_ref()));
-        Ok(rows)
+        Ok(match caller.confinement().folders() {
+            None => readers.workflows(limit, before.as_ref())?,
+            Some(folders) => readers.workflows_beneath(&folders, limit, before.as_ref())?,
+        })
     })
     .await?;
     Ok(Json(WorkflowList { workflows: rows.into_iter().map(projection::line).collect() }))
@@ -64,10 +65,13 @@ pub(super) async fn start(
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
     let new = new.into_inner();
-    let workspace = new.workspace.display().to_string();
-    let started = begin(new, Caller::of(&request), &desk).await;
-    let subject = started.as_ref().map_or(workspace, |started| started.id.to_string());
-    let started = audited(&desk, who, "workflow.start", subject, started)?;
+    let subject = Subject::Made {
+        wanted: new.workspace.display().to_string(),
+        made: |made: &Started| made.id.to_string(),
+    };
+    let (caller, own) = (Caller::of(&request), Desk::clone(&desk));
+    let start = async move { begin(new, caller, &own).await };
+    let started = carried_out(&desk, who, "workflow.start", subject, start).await?;
     let location = format!("/v1/workflows/{}", started.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(started))
 }
@@ -150,19 +154,19 @@ pub(super) async fn abort(
     request: HttpRequest,
     desk: Data<Desk>,
 ) -> Result<impl Responder, Refusal> {
-    can_be_stored(&desk).await?;
     let caller = Caller::of(&request);
     let by = aborter(&caller, body.into_inner().by);
-    let (readers, id) = (desk.doors.readers.clone(), id.into_inner());
-    let asked_for = id.clone();
-    let aborted = async {
+    let (own, id) = (Desk::clone(&desk), id.into_inner());
+    let subject = id.to_string();
+    let abort = async move {
+        can_be_stored(&own).await?;
         if caller.principal.grant().is_some_and(|grant| !grant.roots.is_empty()) {
+            let (readers, asked_for) = (own.doors.readers.clone(), id.clone());
             blocking(move || visible(&readers, asked_for, &caller.confinement())).await?;
         }
-        Ok(desk.doors.workflows.abort(&id, &by).await?)
+        Ok(own.doors.workflows.abort(&id, &by).await?)
     };
-    let aborted = aborted.await;
-    audited(&desk, who, "workflow.abort", &id, aborted)?;
+    carried_out(&desk, who, "workflow.abort", subject, abort).await?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }
 

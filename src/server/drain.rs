@@ -99,10 +99,13 @@ impl Server {
     async fn close_doors(&self, within: Duration, hurry: &mut Hurry) -> bool {
         // The machine's own clock: a manual one may stand still, and the process has to come to its end.
         let clock = Clock::real();
-        if self.listening.is_over().await {
-            return true;
-        }
-        let mut closed = pin!(self.listening.stop());
+        let mut closed = pin!(async {
+            if !self.listening.is_over().await {
+                self.listening.stop().await;
+            }
+            // Also those whose askers are gone: they are recorded at their end.
+            self.changes.ended().await;
+        });
         {
             let waited = pin!(clock.timeout(within, hurry.begins()));
             if let Either::Left(_) = select(closed.as_mut(), waited).await {
@@ -113,7 +116,7 @@ impl Server {
         let parted = hurry.at_most(HURRIED_WITHIN, clock.timeout(PARTING_WITHIN, closed)).await;
         if !matches!(parted, Some(Ok(()))) {
             // They go with the doors themselves.
-            warn!("what was still being answered was cut");
+            warn!("what was still being answered or done was cut");
         }
         false
     }

@@ -327,6 +327,37 @@ async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
 }
 
 #[tokio::test]
+async fn what_is_answered_over_tls_is_a_row_and_what_is_refused_there_an_entry() {
+    let mut house = ordinary_house();
+    let certificate = certify(&house);
+    also(&house, "server: {tls: {certificate: chain.pem, key: key.pem}}");
+    house.serve().await;
+    let address = tcp_address(&house);
+    let port = address.rsplit(':').next().unwrap();
+    for path in ["/v1/workflows", "/admin/tree"] {
+        let mut tls = tls(port, std::slice::from_ref(&certificate));
+        write!(tls, "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n").unwrap();
+        // However the connection is closed, the answer is known by what is recorded.
+        let _ = tls.read_to_end(&mut Vec::new());
+    }
+    assert!(house.stop().await.success());
+    let shown = house.run(&["requests", "--format", "json"]).await;
+    let lines = String::from_utf8(shown.stdout).unwrap();
+    let rows: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 1, "{lines}");
+    let told = |key: &str| rows[0][key].as_str().unwrap().to_owned();
+    assert_eq!(
+        [told("principal"), told("door"), told("method"), told("route")],
+        ["anonymous", "loopback", "GET", "/v1/workflows"]
+    );
+    assert_eq!(rows[0]["status"], 200);
+    let shown = house.run(&["audit", "show", "--action", "request", "--format", "json"]).await;
+    let lines = String::from_utf8(shown.stdout).unwrap();
+    assert!(lines.contains("/admin/tree") && lines.contains("(from 127.0.0.1)"), "{lines}");
+}
+
+#[tokio::test]
 async fn half_of_tls_starts_nothing() {
     let house = ordinary_house();
     certify(&house);

@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod doors;
 mod failing;
+mod flushing;
 mod folder;
 mod hostile;
 mod house;

@@ -174,6 +174,16 @@ async fn a_wrong_configuration_changes_nothing_and_is_told_once_until_it_is_mend
     assert_eq!(status.status.code(), Some(0), "{}", words(&status));
     counted(&house, FAILURES, 3).await;
     assert!(house.stop().await.success());
+
+    let shown = house.run(&["audit", "show", "--action", "config", "--format", "json"]).await;
+    let lines = String::from_utf8(shown.stdout).unwrap();
+    let entries: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = entries.iter().map(|entry| {
+        assert_eq!((&entry["who"], &entry["action"]), (&"server".into(), &"config.reload".into()));
+        entry["outcome"].as_str().unwrap()
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["refused", "refused", "refused", "ok"], "{lines}");
+    assert!(entries[0]["detail"].as_str().unwrap().contains("did you mean `level`?"), "{lines}");
 }
 
 #[tokio::test]

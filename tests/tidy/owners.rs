@@ -56,7 +56,9 @@ const STARTS: [&str; 7] = [
     "actix_rt::spawn",
 ];
 const STARTING_CALLS: [&str; 3] = [".start()", ".start_default()", "::start_in_arbiter("];
-const SPAWNS: [&str; 7] = [
+const SPAWNS: [&str; 9] = [
+    "runtime::Handle",
+    "Handle::current",
     "tokio::spawn",
     "tokio::task::spawn",
     "tokio::task::spawn_local",
@@ -162,12 +164,13 @@ pub(crate) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "no task is spawned outside actors/, crates/upstream and the doors' stream pumps",
+        says: "no task is spawned outside actors/, crates/upstream, the doors' stream pumps and the doors' changes",
         remedy: "make it a child of the tree, or await it where it is needed",
         check: spawned_tasks,
         good: &[&[
             ("actors/instance.rs", "fn f() { tokio::spawn(x); }\n"),
             ("src/http.rs", "fn f() { web::block(x); tokio::task::spawn_blocking(y); }\n"),
+            ("src/http/changes.rs", "fn f() { tokio::runtime::Handle::current().spawn(x); }\n"),
         ]],
         bad: &[
             (
@@ -175,6 +178,10 @@ pub(crate) const RULES: &[Rule] = &[
                 &[("crates/gateway/src/lib.rs", "fn f() { tokio::spawn(x); }\n")],
             ),
             ("src/http.rs:1", &[("src/http.rs", "use tokio::{sync::mpsc, task::spawn_local};\n")]),
+            (
+                "src/http/kept.rs:1",
+                &[("src/http/kept.rs", "fn f() { tokio::runtime::Handle::current().spawn(x); }\n")],
+            ),
         ],
     },
     Rule {
@@ -274,7 +281,8 @@ fn started_actors(tree: &Tree) -> Vec<Finding> {
 }
 
 fn spawned_tasks(tree: &Tree) -> Vec<Finding> {
-    named_where(tree, &["actors/", "crates/upstream/", "src/ws.rs"], |path| {
+    // A change goes on when the client that asked for it is gone; its outcome is recorded, and the drain waits for it.
+    named_where(tree, &["actors/", "crates/upstream/", "src/ws.rs", "src/http/changes.rs"], |path| {
         SPAWNS.iter().any(|spawn| ends_with_path(path, spawn))
     })
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use actors::recorder::{Entry, Standing};
+use actors::recorder::{Entry, Source, Standing, Stuck};
 use actors::tree::{Blueprint, House, build};
 use actors::workflows;
 use store::{AuditQuery, AuditRow, Database};
@@ -19,6 +19,13 @@ const SCRIPT: &str = "models: [one]\nrules: [{answer: {text: hi}}]\n";
 const LONG: Duration = Duration::from_secs(60);
 /// What a process of this test binary is told: the folder of its state, and its database.
 const CHILD: [&str; 2] = ["IMPRESARIO_TEST_RECORDS_STATE", "IMPRESARIO_TEST_RECORDS_STORE"];
+
+/// The denials of strangers that are told apart within a minute.
+const KINDS: usize = 96;
+
+fn stranger() -> Source {
+    Source::Stranger("192.0.2.1".to_owned())
+}
 
 fn entry(subject: impl ToString) -> Entry {
     Entry {
@@ -106,7 +113,7 @@ async fn no_work_is_begun_that_could_not_be_recorded_and_all_that_waits_is_store
     root.terminate_child("writer").await.unwrap();
     let mut told = 0;
     while recorder.standing() == Standing::Room {
-        recorder.denied(entry(told));
+        recorder.denied(Source::Stranger(told.to_string()), entry(told));
         recorder.audit(Entry {
             action: "filler.tell".to_owned(),
             detail: Some("x".repeat(900)),
@@ -127,16 +134,16 @@ async fn no_work_is_begun_that_could_not_be_recorded_and_all_that_waits_is_store
     let id = doors.workflows.start(place.order(Mode::Run)).await.unwrap();
     end_of(&house, &id).await;
     // A denial is an entry only while its kinds are few.
-    assert_eq!(stored_in_all(&house, 64).await, numbers(64));
+    assert_eq!(stored_in_all(&house, KINDS).await, numbers(KINDS));
     recorder.flush(LONG).await.unwrap();
     let chain = loop {
         let chain = doors.readers.verify_audit().unwrap().remove(0);
-        if chain.entries > told as u64 + 64 {
+        if chain.entries > (told + KINDS) as u64 {
             break chain;
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!((chain.broken, chain.entries), (None, told as u64 + 64 + 1), "and the workflow's end");
+    assert_eq!((chain.broken, chain.entries), (None, (told + KINDS) as u64 + 1), "and the workflow's end");
     house.stop().await;
 }
 
@@ -164,6 +171,14 @@ async fn an_outage_of_the_database_is_outlived_also_by_what_a_restarted_server_f
     tell(100);
     // On this machine's disk while the database is away.
     recorder.flush(LONG).await.unwrap();
+    while !recorder.stuck().database {
+        tokio::task::yield_now().await;
+    }
+    assert!(!recorder.stuck().disk, "what stands still is the database alone");
+    let metrics = house.doors().metrics().await.unwrap();
+    let shown = |place| format!("impresario_records_stuck{{place=\"{place}\"}}");
+    assert!(metrics.contains(&format!("{} 1\n", shown("database"))), "{metrics}");
+    assert!(metrics.contains(&format!("{} 0\n", shown("disk"))), "{metrics}");
     tell(10);
     house.stop().await;
     relay.cut(0);
@@ -171,6 +186,7 @@ async fn an_outage_of_the_database_is_outlived_also_by_what_a_restarted_server_f
     let house = place.open().await;
     house.doors().recorder.audit(entry(300));
     assert_eq!(stored_in_all(&house, 301).await, numbers(301));
+    assert_eq!(house.doors().recorder.stuck(), Stuck::default());
     house.stop().await;
 }
 
@@ -179,7 +195,7 @@ async fn a_flood_of_denials_is_few_entries() {
     let place = Place::new(&[], SCRIPT);
     let house = place.open().await;
     for _ in 0..10_000 {
-        house.doors().recorder.denied(entry("same"));
+        house.doors().recorder.denied(stranger(), entry("same"));
     }
     house.stop().await;
     let house = place.open().await;

@@ -41,7 +41,7 @@ pub use model_metrics::{Calls, MetricsRow};
 pub use projection::{AgentRow, MAX_PROJECTED, Projection, TaskRow, Unprojected};
 pub use readers::{MAX_LISTED, MAX_PAGE_BYTES, MAX_PAGE_ROWS, Readers};
 pub use records::{MAX_RECORDS, Record, Records};
-pub use requests::RequestRow;
+pub use requests::{AnsweredRequest, RequestQuery, RequestRow};
 pub use retention::{Aging, Expired, Purge};
 pub use tables::{Keeping, TABLES, Table};
 pub use templates::PromptRow;

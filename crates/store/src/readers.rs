@@ -74,7 +74,21 @@ impl Readers {
     /// # Errors
     /// [`Error::NotFound`] when there is no workflow `before`.
     pub fn workflows(&self, limit: usize, before: Option<&WorkflowId>) -> Result<Vec<WorkflowRow>, Error> {
-        self.read(|connection| workflows::list(connection, limit.min(MAX_PAGE_ROWS), before))
+        self.read(|connection| workflows::list(connection, limit.min(MAX_PAGE_ROWS), before, None))
+    }
+
+    /// As [`Readers::workflows`], of those alone whose workspace is one of these folders or lies beneath one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no workflow `before` among them.
+    pub fn workflows_beneath(
+        &self,
+        folders: &[String],
+        limit: usize,
+        before: Option<&WorkflowId>,
+    ) -> Result<Vec<WorkflowRow>, Error> {
+        let limit = limit.min(MAX_PAGE_ROWS);
+        self.read(|connection| workflows::list(connection, limit, before, Some(folders)))
     }
 
     /// The workflows that have no outcome yet, oldest first.

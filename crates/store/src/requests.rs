@@ -35,9 +35,40 @@ pub struct RequestRow {
     pub bytes_out: Option<u64>,
 }
 
+/// A request as it stands in the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredRequest {
+    /// Its place there: who reads on names the last one that was read.
+    pub id: u64,
+    /// Which server answered.
+    pub node: String,
+    /// The request and its answer.
+    #[serde(flatten)]
+    pub row: RequestRow,
+}
+
+/// Which requests are wanted; the default are the newest of all.
+#[derive(Clone, Debug, Default)]
+pub struct RequestQuery {
+    /// From this time on.
+    pub since: Option<UnixMillis>,
+    /// Of this principal alone.
+    pub principal: Option<String>,
+    /// By this route, as its template.
+    pub route: Option<String>,
+    /// With this status.
+    pub status: Option<u16>,
+    /// Only what was recorded before this one.
+    pub before: Option<u64>,
+    /// At most so many; as many as a page holds where none is given.
+    pub limit: Option<usize>,
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = requests)]
 struct Record {
+    id: i64,
+    node: String,
     at: i64,
     request_id: String,
     principal: String,
@@ -50,9 +81,9 @@ struct Record {
     bytes_out: Option<i64>,
 }
 
-impl From<Record> for RequestRow {
+impl From<Record> for AnsweredRequest {
     fn from(record: Record) -> Self {
-        Self {
+        let row = RequestRow {
             at: UnixMillis(record.at),
             request_id: record.request_id,
             principal: record.principal,
@@ -63,24 +94,47 @@ impl From<Record> for RequestRow {
             duration_ms: record.duration_ms.cast_unsigned(),
             bytes_in: record.bytes_in.map(i64::cast_unsigned),
             bytes_out: record.bytes_out.map(i64::cast_unsigned),
-        }
+        };
+        Self { id: record.id.cast_unsigned(), node: record.node, row }
     }
 }
 
 impl Readers {
-    /// The newest requests, newest first; at most `limit` and [`MAX_PAGE_ROWS`].
+    /// The requests that a query asks for, those first that were recorded last; at most its limit and [`MAX_PAGE_ROWS`].
     ///
     /// # Errors
     /// [`Error::Read`].
-    pub fn requests(&self, limit: usize) -> Result<Vec<RequestRow>, Error> {
-        self.read(|connection| {
-            let query = requests::table
-                .order((requests::at.desc(), requests::id.desc()))
-                .limit(limit.min(MAX_PAGE_ROWS) as i64);
-            let records: Vec<Record> = each!(connection, one => query.select(Record::as_select()).load(one))?;
-            Ok(records.into_iter().map(RequestRow::from).collect())
-        })
+    pub fn requests(&self, query: &RequestQuery) -> Result<Vec<AnsweredRequest>, Error> {
+        self.read(|connection| list(connection, query))
     }
+}
+
+fn list(connection: &mut Connection, query: &RequestQuery) -> Result<Vec<AnsweredRequest>, Error> {
+    let limit = query.limit.unwrap_or(MAX_PAGE_ROWS).min(MAX_PAGE_ROWS);
+    let records: Vec<Record> = each!(connection, one => {
+        let mut found = requests::table
+            .select(Record::as_select())
+            .order(requests::id.desc())
+            .limit(limit as i64)
+            .into_boxed();
+        if let Some(since) = query.since {
+            found = found.filter(requests::at.ge(since.0));
+        }
+        if let Some(principal) = &query.principal {
+            found = found.filter(requests::principal.eq(principal));
+        }
+        if let Some(route) = &query.route {
+            found = found.filter(requests::route.eq(route));
+        }
+        if let Some(status) = query.status {
+            found = found.filter(requests::status.eq(i64::from(status)));
+        }
+        if let Some(before) = query.before {
+            found = found.filter(requests::id.lt(i64::try_from(before).unwrap_or(i64::MAX)));
+        }
+        found.load(one)
+    })?;
+    Ok(records.into_iter().map(AnsweredRequest::from).collect())
 }
 
 #[derive(Insertable)]

@@ -103,7 +103,7 @@ pub const TABLES: [Table; 11] = [
         key: &["id"],
         keeping: Keeping::Age("at"),
         writer: ("requests", "insert"),
-        reader: ("requests", "requests"),
+        reader: ("requests", "list"),
     },
     Table {
         name: "api_keys",

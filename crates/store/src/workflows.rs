@@ -1,5 +1,7 @@
 //! Table `workflows`: one row each, with the fence and the last position that every append is checked against.
 
+use std::path::Path;
+
 use diesel::prelude::*;
 use units::{Fence, Seq, UnixMillis, WorkflowId};
 
@@ -168,19 +170,30 @@ pub(crate) fn get(connection: &mut Connection, id: &WorkflowId) -> Result<Option
     record.map(WorkflowRow::try_from).transpose()
 }
 
-/// Newest first, from the one after `before` on.
+/// Newest first, from the one after `before` on; where folders are given, only those in or beneath them, and what lies
+/// elsewhere is not there for `before` either.
 pub(crate) fn list(
     connection: &mut Connection,
     limit: usize,
     before: Option<&WorkflowId>,
+    folders: Option<&[String]>,
 ) -> Result<Vec<WorkflowRow>, Error> {
-    let after = before.map(|before| created_at(connection, before)).transpose()?;
+    let after = before.map(|before| created_at(connection, before, folders)).transpose()?;
+    if folders.is_some_and(<[String]>::is_empty) {
+        return Ok(Vec::new());
+    }
     let records: Vec<Record> = each!(connection, one => {
         let mut query = workflows::table
             .select(Record::as_select())
             .order((workflows::created_at.desc(), workflows::id.desc()))
             .limit(limit as i64)
             .into_boxed();
+        for folder in folders.into_iter().flatten() {
+            let (first, past) = beneath(folder);
+            let is_beneath = workflows::root.ge(first).and(workflows::root.lt(past));
+            // Those that were named before stand in brackets with it.
+            query = query.or_filter(workflows::root.eq(folder).or(is_beneath));
+        }
         if let (Some(created_at), Some(before)) = (after, before) {
             let same_time = workflows::created_at.eq(created_at).and(workflows::id.lt(before.as_str()));
             query = query.filter(workflows::created_at.lt(created_at).or(same_time));
@@ -190,10 +203,25 @@ pub(crate) fn list(
     records.into_iter().map(WorkflowRow::try_from).collect()
 }
 
-fn created_at(connection: &mut Connection, id: &WorkflowId) -> Result<i64, Error> {
-    let query = workflows::table.find(id.as_str()).select(workflows::created_at);
-    let found: Option<i64> = each!(connection, one => query.first(one).optional())?;
-    found.ok_or_else(|| Error::NotFound(id.clone()))
+fn created_at(
+    connection: &mut Connection,
+    id: &WorkflowId,
+    folders: Option<&[String]>,
+) -> Result<i64, Error> {
+    let query = workflows::table.find(id.as_str()).select((workflows::created_at, workflows::root));
+    let found: Option<(i64, String)> = each!(connection, one => query.first(one).optional())?;
+    let is_within = |root: &String| {
+        folders.is_none_or(|folders| folders.iter().any(|folder| Path::new(root).starts_with(folder)))
+    };
+    let found = found.filter(|(_, root)| is_within(root));
+    found.map(|(created_at, _)| created_at).ok_or_else(|| Error::NotFound(id.clone()))
+}
+
+/// The first path beneath a folder, and the first one past all of them: texts are compared byte by byte, and `0` comes
+/// right after `/`.
+fn beneath(folder: &str) -> (String, String) {
+    let folder = folder.trim_end_matches('/');
+    (format!("{folder}/"), format!("{folder}0"))
 }
 
 /// Oldest first. One without an event was never acknowledged as started, so that nobody waits for it.

@@ -167,15 +167,16 @@ async fn who_is_suspended_handles_nothing_until_it_is_resumed() {
     let order = stage.order(PLANNED);
     let starting = stage.client.start(&order);
     let resuming = async {
-        // The start waits for the writer, whose queue holds what it asks for.
-        until(&stage, path, |node| node.unwrap()["queued"] == 1).await;
+        // The start waits for the writer, whose queue holds what it asks for; records may wait there too.
+        until(&stage, path, |node| node.unwrap()["queued"].as_u64() >= Some(1)).await;
         assert!(stage.client.workflows().await.unwrap().is_empty());
         assert_eq!(post(&stage, Act::Kill, path).await.0, 200);
         let is_next = |node: Option<&Value>| {
             node.is_some_and(|node| node["generation"] == 2 && node["state"] == "running")
         };
         let node = until(&stage, path, is_next).await.unwrap();
-        assert_eq!((&node["suspended"], &node["queued"]), (&json!(true), &json!(1)));
+        assert_eq!(node["suspended"], true);
+        assert!(node["queued"].as_u64() >= Some(1), "{node}");
         assert_eq!(post(&stage, Act::Resume, path).await.0, 200);
     };
     let (id, ()) = tokio::join!(starting, resuming);

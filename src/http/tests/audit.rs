@@ -16,7 +16,7 @@ pub(super) async fn entries(stage: &Stage, action: &str, count: usize) -> Vec<Au
     }
 }
 
-fn told(rows: &[AuditRow]) -> Vec<(&str, &str, &str)> {
+pub(super) fn told(rows: &[AuditRow]) -> Vec<(&str, &str, &str)> {
     let told = rows
         .iter()
         .map(|row| (row.entry.who.as_str(), row.entry.action.as_str(), row.entry.outcome.as_str()));
@@ -97,6 +97,10 @@ async fn denials_are_entries_and_a_flood_of_them_is_few() {
     );
     assert_eq!(rows[0].entry.subject, "/v1/workflows");
     assert!(rows[0].entry.detail.as_ref().is_some_and(|detail| detail.contains("evil.example")), "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row.entry.detail.as_ref().unwrap().ends_with("(from 127.0.0.1)")),
+        "{rows:?}"
+    );
 
     // What was repeated is told with a count, at the latest when the server stops.
     let folder = stage.close().await;

@@ -1,8 +1,10 @@
 //! What is refused, with which status and code, and that a refusal tells nothing of the inside.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::stage::{PLANNED, Stage};
-use crate::http::MAX_STREAMS;
 use crate::http::views::{ErrorBody, NewWorkflow};
+use crate::http::{MAX_STREAMS, MAX_STREAMS_OF_ONE};
 
 /// The default of `server.limits.body_bytes`.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -121,13 +123,31 @@ async fn a_run_that_no_model_can_answer_is_refused_at_once() {
 async fn streams_are_bounded_and_a_closed_one_makes_room() {
     let stage = Stage::open().await;
     let id = stage.start(super::SLOW).await;
+    let path = format!("/v1/workflows/{id}/events");
     let mut open = Vec::new();
-    for _ in 0..MAX_STREAMS {
+    for _ in 0..MAX_STREAMS_OF_ONE {
         let mut following = stage.client.follow(&id, units::Seq(0));
         assert!(following.next().await.unwrap().is_ok());
         open.push(following);
     }
-    let (status, body) = stage.get(&format!("/v1/workflows/{id}/events")).await;
+    // One account has its share, and others get in beside it until there is no place at all.
+    let refused = stage.client.follow(&id, units::Seq(0)).next().await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("streams of yours"), "{refused}");
+    let address = stage.server.addresses().tcp;
+    let mut others = Vec::new();
+    for _ in MAX_STREAMS_OF_ONE..MAX_STREAMS {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        others.push(stream);
+    }
+    let (status, body) = stage.get(&path).await;
+    assert_eq!((status, code(&body).as_str()), (429, "too_many"));
+    let key = stage.key("workflows").await;
+    let (status, body) = stage.with(&key, "GET", &path, "").await;
     assert_eq!((status, code(&body).as_str()), (503, "busy"));
     open.clear();
     // It is opened anew until the server has seen that the others have gone.

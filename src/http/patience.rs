@@ -1,0 +1,52 @@
+//! How long an answer may take; and that somebody did not wait for it, which is a row too.
+//!
+//! A client that hangs up drops what was to answer it. Its request is recorded all the same, with the status 499 that
+//! nginx uses for it. What it wanted changed is changed ([`super::changes`]).
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+
+use super::auditing::Asked;
+use super::{Refusal, gate};
+
+/// A request whose answer is awaited.
+struct Awaited {
+    request: HttpRequest,
+    is_answered: bool,
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
+        let asked = self.request.extensions().get::<Asked>().cloned();
+        if let Some(asked) = asked {
+            asked.left(&self.request);
+        }
+    }
+}
+
+/// The middleware of a route that answers in time or says that it does not.
+///
+/// It stands within the route: before a request has found its way there, nobody may hold it twice.
+pub(super) async fn answered(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let gate = gate::of(&request);
+    let mut awaited = Awaited { request: request.request().clone(), is_answered: false };
+    let within = gate.rules().limits.answer_s.seconds();
+    let answer = gate.clock().timeout(within, next.call(request)).await;
+    awaited.is_answered = true;
+    match answer {
+        Ok(answer) => answer,
+        Err(_) => {
+            gate.refused(&Refusal::TimedOut);
+            let response = HttpResponse::from_error(Refusal::TimedOut);
+            Ok(ServiceResponse::new(awaited.request.clone(), response))
+        }
+    }
+}
