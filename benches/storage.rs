@@ -82,7 +82,7 @@ fn on_sqlite(plan: Plan, rows: Rows, folder: &Path) {
     // The same schema: made by the store itself.
     drop(store::Writer::open(&store::Database::Sqlite(raw.clone())).expect("the store opens a fresh file"));
     say(&format!("  raw: {}", raw_sqlite::settings(&raw)));
-    let (ours, theirs) = (ours::open(&own), raw_sqlite::open(&raw));
+    let (ours, theirs) = (ours::open(&own, rows), raw_sqlite::open(&raw));
     compare(plan, rows, &ours, &theirs, &|| flushes_of_all_disks().map(|flushes| (flushes, "disk flushes")));
 }
 
@@ -91,7 +91,7 @@ fn on_postgres(plan: Plan, rows: Rows, name: &str, url: &str) {
     let database = |url: &str| store::Database::Postgres(url.parse().expect("--postgres takes a URL"));
     let (own, raw) = (address("ours"), address("raw"));
     drop(store::Writer::open(&database(&raw)).expect("the server takes a schema"));
-    let (ours, theirs) = (ours::open(&database(&own)), raw_postgres::open(url, &raw));
+    let (ours, theirs) = (ours::open(&database(&own), rows), raw_postgres::open(url, &raw));
     say(&format!("  server: {}", theirs.settings()));
     compare(plan, rows, &ours, &theirs.sink, &|| Some((theirs.syncs(), "syncs of the log")));
     drop(ours);
@@ -122,13 +122,10 @@ fn compare(plan: Plan, rows: Rows, ours: &Sink, raw: &Sink, synced: Counter<'_>)
     }
 }
 
-/// How many rows shared a commit, and what a commit cost the disk; where usage rows are written the store's are not known.
+/// How many rows shared a commit, and what a commit cost the disk.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows and commits are far below 2^52")]
 fn tell_commits(plan: Plan, rows: u64, commits: [u64; 2], before: Option<Synced>, after: Option<Synced>) {
     let [raw, ours] = commits;
-    if raw == 0 || ours == 0 {
-        return;
-    }
     let shares = format!("{:.1}, {:.1}", rows as f64 / raw as f64, rows as f64 / ours as f64);
     plan.tell("rows in a commit: raw, the store", &shares);
     if let (Some((before, what)), Some((after, _))) = (before, after) {

@@ -90,6 +90,11 @@ impl Sink {
         Self::new(write, commits)
     }
 
+    /// Counts other commits than those of the thread that gathers.
+    pub(crate) fn counting(self, commits: Arc<AtomicU64>) -> Self {
+        Self { commits, ..self }
+    }
+
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }

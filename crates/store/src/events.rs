@@ -2,6 +2,7 @@
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 use units::{Fence, Seq, UnixMillis, WorkflowId};
 
 use crate::connection::{Connection, each};
@@ -45,14 +46,14 @@ pub struct EventRow {
 
 #[derive(Insertable)]
 #[diesel(table_name = workflow_events)]
-struct NewRecord<'a> {
-    workflow_id: &'a str,
-    seq: i64,
-    event_id: i64,
-    kind: &'a str,
-    payload: &'a str,
-    fence: i64,
-    at: i64,
+pub(crate) struct NewRecord<'a> {
+    pub(crate) workflow_id: &'a str,
+    pub(crate) seq: i64,
+    pub(crate) event_id: i64,
+    pub(crate) kind: &'a str,
+    pub(crate) payload: &'a str,
+    pub(crate) fence: i64,
+    pub(crate) at: i64,
 }
 
 #[derive(Queryable, Selectable)]
@@ -79,21 +80,24 @@ impl From<Record> for EventRow {
     }
 }
 
-/// Writes the events of an append whose positions have been won.
-pub(crate) fn insert(connection: &mut Connection, append: &Append) -> QueryResult<()> {
-    let mut seq = append.after;
-    for event in &append.events {
-        seq = seq.next();
-        let record = NewRecord {
-            workflow_id: append.workflow.as_str(),
-            seq: seq.0.cast_signed(),
-            event_id: event.id.0.cast_signed(),
-            kind: &event.kind,
-            payload: &event.payload,
-            fence: append.fence.0.cast_signed(),
-            at: event.at.0,
-        };
-        each!(connection, one => diesel::insert_into(workflow_events::table).values(record).execute(one))?;
+/// The events of an append as rows, at the positions that it asks for.
+pub(crate) fn records(append: &Append) -> impl Iterator<Item = NewRecord<'_>> {
+    let positions = (1..).map(|place: u64| append.after.0.saturating_add(place));
+    append.events.iter().zip(positions).map(|(event, seq)| NewRecord {
+        workflow_id: append.workflow.as_str(),
+        seq: seq.cast_signed(),
+        event_id: event.id.0.cast_signed(),
+        kind: &event.kind,
+        payload: &event.payload,
+        fence: append.fence.0.cast_signed(),
+        at: event.at.0,
+    })
+}
+
+/// Writes the events of an append whose positions have been won, to a file.
+pub(crate) fn insert(one: &mut SqliteConnection, append: &Append) -> QueryResult<()> {
+    for record in records(append) {
+        diesel::insert_into(workflow_events::table).values(record).execute(one)?;
     }
     Ok(())
 }

@@ -13,12 +13,12 @@ use diesel::QueryResult;
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
-use units::{Fence, Nanodollars, Seq, TokenCount, UnixMillis, WorkflowId};
+use units::{Fence, Nanodollars, NodeId, Seq, TokenCount, UnixMillis, WorkflowId};
 
 use crate::connection::{Connection, each};
 use crate::{
-    Append, Claimed, Committed, Database, Error, EventId, NewEvent, NewWorkflow, Readers, Reply, UsageRow,
-    Write, WriteError, Writer,
+    Append, Claimed, Committed, Database, Error, EventId, NewEvent, NewWorkflow, Readers, Record, Records,
+    Reply, UsageRow, Write, WriteError, Writer,
 };
 
 /// A place for a database that does not exist yet, and an empty folder beside it.
@@ -120,6 +120,14 @@ impl Running {
         let (reply, answer) = oneshot::channel();
         self.inbox.blocking_send(Write::Append { append, reply }).ok()?;
         answer.blocking_recv().ok()
+    }
+
+    /// Writes usage rows as a server that has written nothing before.
+    pub(crate) fn used(&self, rows: Vec<UsageRow>) {
+        let node = NodeId::from_random(RandomState::new().build_hasher().finish());
+        let rows: Vec<_> = rows.into_iter().map(Record::Usage).collect();
+        let records = Records { node, after: 0, upto: rows.len() as u64, rows };
+        self.ask(|reply| Write::Record { records, reply }).unwrap();
     }
 
     /// Ends the loop as the last sender does.

@@ -5,6 +5,7 @@
 //! Everything here blocks: callers on an event loop send a [`Write`] or read on a blocking thread. Times, ids and
 //! fences come in as arguments.
 
+mod appends;
 mod audit;
 mod backup;
 mod columns;

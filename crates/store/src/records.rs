@@ -3,7 +3,11 @@
 //! A batch says from where to where it goes in the stream of its server's records. It is written together with that
 //! position, and only where the position is still the batch's start: sent again after an unknown outcome, it is written once.
 
+use diesel::backend::Backend;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Text};
 use serde::{Deserialize, Serialize};
 use units::NodeId;
 
@@ -89,7 +93,7 @@ pub(crate) fn write(
         match row {
             Record::Audit(entry) => entries.push(entry),
             Record::Request(row) => answered.push(row),
-            Record::Usage(row) => used.push(row.clone()),
+            Record::Usage(row) => used.push(row),
         }
     }
     if !entries.is_empty() {
@@ -99,11 +103,40 @@ pub(crate) fn write(
         requests::insert(connection, &records.node, &answered)?;
     }
     if !used.is_empty() {
-        usage::orphan(connection, &mut used)?;
-        usage::insert(connection, &used)?;
+        usage::insert::<usage::Nameless>(connection, used)?;
     }
     Ok(Ok(Claimed::default()))
 }
+
+/// Moves the position on where it is still right. It is part of each batch: unlike an `UPDATE` of Diesel's it is prepared
+/// once on a connection.
+struct Move<'a> {
+    node: &'a str,
+    after: i64,
+    upto: i64,
+}
+
+impl QueryId for Move<'_> {
+    type QueryId = Move<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<DB: Backend> QueryFragment<DB> for Move<'_>
+where
+    str: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("UPDATE nodes SET recorded = ");
+        out.push_bind_param::<BigInt, _>(&self.upto)?;
+        out.push_sql(" WHERE id = ");
+        out.push_bind_param::<Text, str>(self.node)?;
+        out.push_sql(" AND recorded = ");
+        out.push_bind_param::<BigInt, _>(&self.after)
+    }
+}
+
+impl<C> RunQueryDsl<C> for Move<'_> {}
 
 /// Where a batch belongs.
 enum Place {
@@ -116,8 +149,7 @@ enum Place {
 fn advance(connection: &mut Connection, records: &Records) -> QueryResult<Result<Place, WriteError>> {
     let node = records.node.as_str();
     let (after, upto) = (records.after.cast_signed(), records.upto.cast_signed());
-    let expected = nodes::table.find(node).filter(nodes::recorded.eq(after));
-    let moved = diesel::update(expected).set(nodes::recorded.eq(upto));
+    let moved = Move { node, after, upto };
     if each!(connection, one => moved.execute(one))? == 1 {
         return Ok(Ok(Place::Next));
     }

@@ -53,7 +53,7 @@ pub const TABLES: [Table; 11] = [
         name: "model_usage",
         key: &["id"],
         keeping: Keeping::Age("at"),
-        writer: ("usage", "insert"),
+        writer: ("usage/insert", "into_columns"),
         reader: ("readers", "usage_of"),
     },
     Table {
@@ -187,9 +187,10 @@ mod tests {
             let mut reader = function(table.reader.0, table.reader.1);
             if table.reader.0 == "readers" {
                 // It hands on to a function of the file that the table is written in.
-                let (_, call) = reader.split_once(&format!("{}::", table.writer.0)).unwrap();
+                let file = table.writer.0.split('/').next().unwrap();
+                let (_, call) = reader.split_once(&format!("{file}::")).unwrap();
                 let name = call.split('(').next().unwrap().to_owned();
-                reader = function(table.writer.0, &name);
+                reader = function(file, &name);
             }
             let reads = [format!("{name}::table"), format!("FROM {name}")];
             assert!(reads.iter().any(|read| reader.contains(read)), "{name} has no reader: {reader}");

@@ -10,7 +10,11 @@ use units::{DeploymentId, ModelName, Nanodollars, ProviderId, TokenCount, UnixMi
 
 use crate::connection::{Connection, each};
 use crate::error::Error;
-use crate::schema::{model_usage, workflows};
+use crate::schema::model_usage;
+
+mod insert;
+
+pub(crate) use insert::{Nameless, Refused, insert};
 
 /// What one call used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,25 +52,6 @@ pub struct ModelTotals {
     pub cost: Nanodollars,
     /// The number of calls whose price is not known.
     pub unpriced_calls: u64,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = model_usage)]
-struct NewRecord<'a> {
-    at: i64,
-    call_key: &'a str,
-    workflow_id: Option<&'a str>,
-    role: &'a str,
-    provider: &'a str,
-    model: &'a str,
-    input: i64,
-    cached_input: i64,
-    cache_written: i64,
-    output: i64,
-    reasoning: i64,
-    cost_nanodollars: Option<i64>,
-    outcome: &'a str,
-    duration_ms: i64,
 }
 
 #[derive(Queryable, Selectable)]
@@ -114,64 +99,6 @@ impl TryFrom<Record> for UsageRow {
             outcome: record.outcome,
             duration_ms: record.duration_ms.cast_unsigned(),
         })
-    }
-}
-
-/// Takes the workflow from rows whose workflow has gone meanwhile, as its going has done with all that were there.
-pub(crate) fn orphan(connection: &mut Connection, rows: &mut [UsageRow]) -> QueryResult<()> {
-    let named: Vec<&str> =
-        rows.iter().filter_map(|row| row.workflow.as_ref().map(WorkflowId::as_str)).collect();
-    let query = workflows::table.filter(workflows::id.eq_any(named)).select(workflows::id);
-    let found: Vec<String> = each!(connection, one => query.load(one))?;
-    for row in rows {
-        row.workflow = row.workflow.take().filter(|id| found.iter().any(|found| found == id.as_str()));
-    }
-    Ok(())
-}
-
-/// Writes the rows whose keys are not known yet. The numbers have been checked to fit.
-///
-/// One statement for all on PostgreSQL, where each is a way to the server and back; one for each on SQLite, which has no
-/// batch that leaves out what is known, and where a statement that is prepared already costs next to nothing.
-pub(crate) fn insert(connection: &mut Connection, rows: &[UsageRow]) -> QueryResult<()> {
-    match connection {
-        Connection::Sqlite(one) => {
-            for row in rows {
-                diesel::insert_into(model_usage::table)
-                    .values(record(row))
-                    .on_conflict(model_usage::call_key)
-                    .do_nothing()
-                    .execute(&mut **one)?;
-            }
-        }
-        Connection::Postgres(one) => {
-            let records: Vec<_> = rows.iter().map(record).collect();
-            diesel::insert_into(model_usage::table)
-                .values(records)
-                .on_conflict(model_usage::call_key)
-                .do_nothing()
-                .execute(&mut one.connection)?;
-        }
-    }
-    Ok(())
-}
-
-fn record(row: &UsageRow) -> NewRecord<'_> {
-    NewRecord {
-        at: row.at.0,
-        call_key: &row.call_key,
-        workflow_id: row.workflow.as_ref().map(WorkflowId::as_str),
-        role: &row.role,
-        provider: row.deployment.provider.as_str(),
-        model: row.deployment.model.as_str(),
-        input: row.usage.input.0.cast_signed(),
-        cached_input: row.usage.cached_input.0.cast_signed(),
-        cache_written: row.usage.cache_written.0.cast_signed(),
-        output: row.usage.output.0.cast_signed(),
-        reasoning: row.usage.reasoning.0.cast_signed(),
-        cost_nanodollars: row.cost.map(|cost| cost.0),
-        outcome: &row.outcome,
-        duration_ms: row.duration_ms.cast_signed(),
     }
 }
 

@@ -8,7 +8,7 @@ use units::{Fence, Seq, UnixMillis, WorkflowId};
 use crate::connection::{Connection, each};
 use crate::error::{Error, WriteError};
 use crate::schema::workflows;
-use crate::write::{Append, Claimed};
+use crate::write::Claimed;
 
 /// A workflow that is to be recorded. Nobody owns it until it is claimed: its fence is 0, its history is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,17 +61,6 @@ struct Record {
     created_at: i64,
     updated_at: i64,
     outcome: Option<String>,
-}
-
-/// What an append changes; `None` leaves a column alone.
-#[derive(AsChangeset)]
-#[diesel(table_name = workflows)]
-struct Changes<'a> {
-    last_seq: i64,
-    status: Option<&'a str>,
-    outcome: Option<&'a str>,
-    updated_at: Option<i64>,
-    projected_seq: Option<i64>,
 }
 
 impl TryFrom<Record> for WorkflowRow {
@@ -129,38 +118,7 @@ pub(crate) fn claim(
     Ok(standing.map(claimed).ok_or_else(|| WriteError::NotFound(id.clone())))
 }
 
-/// Moves the last position on by the append's events, if its fence and its `after` are still right.
-pub(crate) fn advance(
-    connection: &mut Connection,
-    append: &Append,
-) -> QueryResult<Result<Claimed, WriteError>> {
-    let last_seq = Seq(append.after.0.saturating_add(append.events.len() as u64));
-    let changes = Changes {
-        last_seq: last_seq.0.cast_signed(),
-        status: append.status.as_deref(),
-        outcome: append.outcome.as_deref(),
-        updated_at: append.events.last().map(|event| event.at.0),
-        projected_seq: append.projection.as_ref().map(|_| last_seq.0.cast_signed()),
-    };
-    let heavier = workflows::bytes.eq(workflows::bytes + i64::try_from(append.bytes()).unwrap_or(i64::MAX));
-    let expected = workflows::table
-        .find(append.workflow.as_str())
-        .filter(workflows::fence.eq(append.fence.0.cast_signed()))
-        .filter(workflows::last_seq.eq(append.after.0.cast_signed()));
-    if each!(connection, one => diesel::update(expected).set((changes, heavier)).execute(one))? == 1 {
-        return Ok(Ok(Claimed { fence: append.fence, last_seq }));
-    }
-    let query =
-        workflows::table.find(append.workflow.as_str()).select((workflows::fence, workflows::last_seq));
-    let standing: Option<(i64, i64)> = each!(connection, one => query.first(one).optional())?;
-    Ok(Err(match standing.map(claimed) {
-        None => WriteError::NotFound(append.workflow.clone()),
-        Some(standing) if standing.fence != append.fence => WriteError::Fenced { current: standing.fence },
-        Some(standing) => WriteError::OutOfSequence { last: standing.last_seq },
-    }))
-}
-
-fn claimed((fence, last_seq): (i64, i64)) -> Claimed {
+pub(crate) fn claimed((fence, last_seq): (i64, i64)) -> Claimed {
     Claimed { fence: Fence(fence.cast_unsigned()), last_seq: Seq(last_seq.cast_unsigned()) }
 }
 

@@ -58,13 +58,6 @@ pub enum Write {
         /// Told the new token and where the history ends.
         reply: Reply<Claimed>,
     },
-    /// Records what calls used, those of known keys left out.
-    Usage {
-        /// The calls.
-        rows: Vec<UsageRow>,
-        /// Told when they are durable; without it a refusal is logged.
-        reply: Option<Reply<()>>,
-    },
     /// Writes what a server has recorded, and how far that is.
     Record {
         /// The records.
@@ -158,7 +151,6 @@ impl Write {
                 text("the status", &new.status)
             }
             Self::Append { append, .. } => append.check(),
-            Self::Usage { rows, .. } => check_usage(rows),
             Self::Record { records, .. } => records.check(),
             Self::Keys { change, .. } => change.check(),
             Self::Upkeep { upkeep, .. } => upkeep.check(),
@@ -172,7 +164,6 @@ impl Write {
             Self::Create { new, .. } => new.goal.len() + new.root.len(),
             Self::Append { append, .. } => append.weight(),
             Self::Upkeep { upkeep, .. } => upkeep.bytes(),
-            Self::Usage { rows, .. } => rows.len() * MAX_NAME_BYTES,
             Self::Record { records, .. } => records.rows.len() * MAX_NAME_BYTES,
             Self::Claim { .. } | Self::Keys { .. } | Self::Flush { .. } => 0,
         }
@@ -190,18 +181,12 @@ impl Write {
             Self::Append { reply, .. } => drop(reply.send(outcome.map(|applied| applied.standing.last_seq))),
             Self::Claim { reply, .. } => drop(reply.send(outcome.map(|applied| applied.standing))),
             Self::Upkeep { reply, .. } => drop(reply.send(outcome.map(|applied| applied.rows))),
-            Self::Usage { reply: Some(reply), .. } => drop(reply.send(outcome.map(|_| ()))),
-            Self::Usage { rows, reply: None } => {
-                if let Err(error) = outcome {
-                    tracing::error!(rows = rows.len(), %error, "usage was not recorded");
-                }
-            }
         }
     }
 }
 
 impl Append {
-    fn check(&self) -> Result<(), WriteError> {
+    pub(crate) fn check(&self) -> Result<(), WriteError> {
         within("events of an append", self.events.len(), MAX_APPEND_EVENTS)?;
         for event in &self.events {
             within("bytes of an event's kind", event.kind.len(), MAX_NAME_BYTES)?;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::connection::Connection;
 use crate::error::{Error, Failure, WriteError, is_constraint};
 use crate::write::{Applied, Committed, Write};
-use crate::{Database, events, keys, projection, records, usage, workflows};
+use crate::{Database, appends, keys, records, workflows};
 
 /// The most writes in one transaction.
 pub const MAX_BATCH_WRITES: usize = 256;
@@ -153,8 +153,7 @@ impl Writer {
     fn transact(&mut self, writes: &[Write]) -> Result<Vec<Outcome>, Fault> {
         let connection = &mut self.connection;
         connection.begin().map_err(Fault::Transaction)?;
-        let outcomes = writes.iter().map(|write| apply(connection, write)).collect::<QueryResult<Vec<_>>>();
-        match outcomes {
+        match apply(connection, writes) {
             Ok(outcomes) => {
                 connection.commit().map_err(Fault::Transaction)?;
                 Ok(outcomes)
@@ -181,38 +180,33 @@ fn next_batch(inbox: &mut mpsc::Receiver<Write>) -> Option<Vec<Write>> {
     Some(batch)
 }
 
-/// An `Ok(Err(_))` has written nothing, so it leaves the batch whole; an `Err` rolls the batch back.
-fn apply(connection: &mut Connection, write: &Write) -> QueryResult<Outcome> {
-    if let Err(error) = write.check() {
-        return Ok(Err(error));
+fn apply(connection: &mut Connection, writes: &[Write]) -> QueryResult<Vec<Outcome>> {
+    let mut outcomes = Vec::with_capacity(writes.len());
+    while let Some(first) = writes.get(outcomes.len()) {
+        match first.check() {
+            Ok(()) => outcomes.extend(apply_next(connection, first, &writes[outcomes.len()..])?),
+            Err(error) => outcomes.push(Err(error)),
+        }
     }
-    match write {
-        Write::Create { new, .. } => Ok(workflows::create(connection, new)?.map(Applied::from)),
-        Write::Claim { workflow, at, .. } => {
-            Ok(workflows::claim(connection, workflow, *at)?.map(Applied::from))
+    Ok(outcomes)
+}
+
+/// The first of these writes, or several that it begins a run of. An `Ok(Err(_))` has written nothing, so it leaves the
+/// batch whole; an `Err` rolls the batch back.
+fn apply_next(connection: &mut Connection, first: &Write, writes: &[Write]) -> QueryResult<Vec<Outcome>> {
+    let outcome = match first {
+        Write::Create { new, .. } => workflows::create(connection, new)?.map(Applied::from),
+        Write::Claim { workflow, at, .. } => workflows::claim(connection, workflow, *at)?.map(Applied::from),
+        Write::Append { .. } => {
+            let outcomes = appends::write(connection, &appends::leading(writes))?;
+            return Ok(outcomes.into_iter().map(|outcome| outcome.map(Applied::from)).collect());
         }
-        Write::Append { append, .. } => {
-            let outcome = workflows::advance(connection, append)?;
-            if outcome.is_ok() {
-                events::insert(connection, append)?;
-                usage::insert(connection, &append.usage)?;
-                if let Some(rows) = &append.projection {
-                    projection::insert(connection, &append.workflow, rows)?;
-                }
-            }
-            Ok(outcome.map(Applied::from))
-        }
-        Write::Usage { rows, .. } => {
-            usage::insert(connection, rows)?;
-            Ok(Ok(Applied::default()))
-        }
-        Write::Record { records, .. } => Ok(records::write(connection, records)?.map(Applied::from)),
-        Write::Keys { change, .. } => Ok(keys::change(connection, change)?.map(Applied::from)),
-        Write::Upkeep { upkeep, .. } => {
-            Ok(Ok(Applied { rows: upkeep.apply(connection)?, ..Applied::default() }))
-        }
-        Write::Flush { .. } => Ok(Ok(Applied::default())),
-    }
+        Write::Record { records, .. } => records::write(connection, records)?.map(Applied::from),
+        Write::Keys { change, .. } => keys::change(connection, change)?.map(Applied::from),
+        Write::Upkeep { upkeep, .. } => Ok(Applied { rows: upkeep.apply(connection)?, ..Applied::default() }),
+        Write::Flush { .. } => Ok(Applied::default()),
+    };
+    Ok(vec![outcome])
 }
 
 fn settle(batch: Vec<Write>, outcomes: Vec<Outcome>, on_commit: &mut impl FnMut(&[Committed])) {

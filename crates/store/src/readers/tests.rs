@@ -173,7 +173,7 @@ fn an_answer_without_pages_says_when_it_is_too_large() {
     running.append(append(&id, claimed.fence, Seq(0), &[1])).unwrap();
     running.append(append(&other, others.fence, Seq(0), &[1])).unwrap();
     let rows = vec![usage("a", Some(&id)), usage("b", Some(&id))];
-    running.ask(|reply| Write::Usage { rows, reply: Some(reply) }).unwrap();
+    running.used(rows);
     running.stop().unwrap();
 
     let mut connection = place.database.open_for_reading().unwrap();
@@ -197,7 +197,7 @@ fn totals_add_up_by_model_and_stay_at_the_end_of_the_scale() {
     };
     let huger = UsageRow { call_key: "e".to_owned(), ..huge.clone() };
     let rows = vec![usage("a", Some(&id)), usage("b", Some(&id)), other, huge, huger, usage("f", None)];
-    running.ask(|reply| Write::Usage { rows: rows.clone(), reply: Some(reply) }).unwrap();
+    running.used(rows.clone());
 
     let readers = place.readers();
     assert_eq!(readers.usage_of(&id).unwrap(), rows[..5]);

@@ -69,7 +69,7 @@ fn rows_go_by_age_and_by_weight_some_at_a_time() {
         ..usage(&format!("call {at}"), None)
     };
     let rows = (1..=100).map(row).collect();
-    running.ask(|reply| Write::Usage { rows, reply: Some(reply) }).unwrap();
+    running.used(rows);
     let (readers, table) = (place.readers(), Table::named("model_usage").unwrap());
     let aging = readers.aging(table, Some(UnixMillis(21)), None).unwrap();
     assert_eq!(aging, Aging { before: UnixMillis(21), rows: 20 });

@@ -9,6 +9,7 @@ use crate::connection::each;
 use crate::fixture::{CommitCount, Place, Running, append, execute, new_workflow, usage};
 use crate::{Append, Claimed, MAX_APPEND_EVENTS, MAX_PAYLOAD_BYTES, MAX_USAGE_ROWS};
 
+mod grouping;
 mod interleaving;
 
 type Answer<T> = oneshot::Receiver<Result<T, WriteError>>;
@@ -216,7 +217,7 @@ fn usage_of_a_known_key_counts_once() {
     dearer.usage.input = TokenCount(1_000_000);
     let second = Append { after: Seq(1), usage: vec![dearer.clone()], ..first };
     running.append(second).unwrap();
-    running.ask(|reply| Write::Usage { rows: vec![dearer], reply: Some(reply) }).unwrap();
+    running.used(vec![dearer]);
 
     let readers = place.readers();
     let keys: Vec<_> = readers.usage_of(&id).unwrap().into_iter().map(|row| row.call_key).collect();
@@ -229,11 +230,11 @@ fn usage_of_a_known_key_counts_once() {
 fn a_flush_is_answered_after_what_was_sent_before() {
     let place = Place::new();
     let running = place.start();
-    let (id, _) = running.owned(1);
-    let rows = vec![usage("unasked", Some(&id))];
-    running.inbox.blocking_send(Write::Usage { rows, reply: None }).unwrap();
+    let (id, claimed) = running.owned(1);
+    let (write, _unasked) = appending(append(&id, claimed.fence, Seq(0), &[1]));
+    running.inbox.blocking_send(write).unwrap();
     running.ask(|reply| Write::Flush { reply }).unwrap();
-    assert_eq!(place.readers().usage_of(&id).unwrap().len(), 1);
+    assert_eq!(ids(&place, &id), [1]);
     running.stop().unwrap();
 }
 
