@@ -329,11 +329,12 @@ mod tests {
         scan.skip().and_then(|_| scan.end()).is_ok()
     }
 
-    /// A number that no `f64` holds is JSON nevertheless, and for the provider to judge.
-    fn is_json_to_serde(text: &str) -> bool {
-        serde_json::from_str::<Value>(text)
-            .err()
-            .is_none_or(|error| error.to_string().contains("out of range"))
+    /// Whether both judge alike. Serde reads no further than a number that no `f64` holds, and so judges nothing there.
+    fn agrees_with_serde(text: &str) -> bool {
+        match serde_json::from_str::<Value>(text) {
+            Ok(_) => is_json(text),
+            Err(error) => error.to_string().contains("out of range") || !is_json(text),
+        }
     }
 
     fn json() -> impl Strategy<Value = Value> {
@@ -364,14 +365,14 @@ mod tests {
             let at = at.index(spoilt.len());
             spoilt[at] = byte;
             let spoilt: String = spoilt.into_iter().collect();
-            prop_assert_eq!(is_json(&spoilt), is_json_to_serde(&spoilt), "{}", spoilt);
+            prop_assert!(agrees_with_serde(&spoilt), "{}", spoilt);
             let cut: String = text.chars().take(at).collect();
-            prop_assert_eq!(is_json(&cut), is_json_to_serde(&cut), "{}", cut);
+            prop_assert!(agrees_with_serde(&cut), "{}", cut);
         }
 
         #[test]
         fn any_jumble_is_judged_as_by_serde(text in r#"[\[\]{},:"\\ute0-9.+ \x00-\x1fabflrsn]{0,24}"#) {
-            prop_assert_eq!(is_json(&text), is_json_to_serde(&text));
+            prop_assert!(agrees_with_serde(&text));
         }
     }
 
@@ -409,7 +410,7 @@ mod tests {
             "{\"a\" 1}",
             "\u{feff}{}",
         ] {
-            assert_eq!(is_json(text), is_json_to_serde(text), "{text}");
+            assert!(agrees_with_serde(text), "{text}");
         }
     }
 

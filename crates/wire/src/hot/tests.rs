@@ -1,6 +1,10 @@
 //! What is read of requests, and what is refused.
 
+use proptest::prelude::*;
+use serde_json::Value;
+
 use super::*;
+use crate::patch;
 
 fn read_text(dialect: Dialect, body: &str) -> Hot<'_> {
     read(dialect, body.as_bytes()).unwrap()
@@ -146,6 +150,36 @@ fn fields_are_bounded() {
     };
     assert!(read(Dialect::Gemini, many(MAX_FIELDS).as_bytes()).is_ok());
     assert_eq!(refused(Dialect::Gemini, &many(MAX_FIELDS + 1)), "body: must have at most 256 fields");
+}
+
+proptest! {
+    /// Words that matter, in any order, with any punctuation.
+    #[test]
+    fn any_jumble_is_read_patched_and_unsealed_or_refused_and_never_more(
+        words in proptest::collection::vec(proptest::sample::select(vec![
+            "{", "}", "[", "]", ":", ",", "\"model\"", "\"stream\"", "\"messages\"", "\"content\"", "\"type\"", "\"image\"",
+            "\"input\"", "\"tools\"", "\"stream_options\"", "\"include_usage\"", "\"generationConfig\"", "\"thinkingConfig\"",
+            "\"thinking\"", "\"signature\"", "true", "null", "1", "-", "\"", "\\", " ", "\"aW1wcmVzYXJpbzE6AQJ1c3g=\"",
+        ]), 0..24),
+        is_object: bool,
+    ) {
+        let mut body = words.concat();
+        if is_object {
+            body = format!("{{\"model\":\"m\",\"messages\":[{body}]}}");
+        }
+        for dialect in Dialect::ALL {
+            let Ok(hot) = read(dialect, body.as_bytes()) else { continue };
+            prop_assert!(serde_json::from_str::<Value>(&body).unwrap().is_object());
+            let mut patch = patch::Patch::new(body.as_bytes(), &hot.fields).unwrap();
+            patch.set_text("model", "other").include_usage().unwrap().remove("tools");
+            let patched: Value = serde_json::from_slice(&patch.apply().unwrap()).unwrap();
+            prop_assert_eq!(&patched["model"], "other");
+            prop_assert_eq!(&patched["stream_options"]["include_usage"], &Value::Bool(true));
+            if let Some(unsealed) = patch::unseal(body.as_bytes(), "us").unwrap() {
+                prop_assert!(serde_json::from_slice::<Value>(&unsealed.body).unwrap().is_object());
+            }
+        }
+    }
 }
 
 /// Not a test of anything but speed: `cargo test --release -p wire -- --ignored --nocapture a_large_prompt`.

@@ -72,7 +72,7 @@ impl Watch {
         if self.fault.is_some() || self.has_ended {
             return false;
         }
-        if self.start == Start::Waiting || self.drops_usage {
+        if self.start == Start::Waiting {
             return self.look_into(frame);
         }
         let mut found = self.markers.iter().filter(|marker| has_value(frame, marker));

@@ -10,6 +10,12 @@ pub(super) struct Anthropic {
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    output_tokens_details: Option<Thoughts>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+struct Thoughts {
+    thinking_tokens: Option<u64>,
 }
 
 impl Anthropic {
@@ -22,6 +28,7 @@ impl Anthropic {
                 .cache_creation_input_tokens
                 .or(self.cache_creation_input_tokens),
             output_tokens: later.output_tokens.or(self.output_tokens),
+            output_tokens_details: later.output_tokens_details.or(self.output_tokens_details),
         }
     }
 }
@@ -34,7 +41,7 @@ impl From<Anthropic> for chat::Usage {
             cached_input: count(usage.cache_read_input_tokens),
             cache_written: count(usage.cache_creation_input_tokens),
             output: count(usage.output_tokens),
-            reasoning: TokenCount(0),
+            reasoning: count(usage.output_tokens_details.and_then(|details| details.thinking_tokens)),
         }
     }
 }
