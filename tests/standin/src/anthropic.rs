@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use crate::route::Vendor;
 use crate::said::{self, CACHED, INPUT, Said, Stop, TOOL};
 
-fn usage(output: u64) -> Value {
+/// The counts; thoughts are told at the end alone.
+fn usage(output: u64, thoughts: u64) -> Value {
     json!({
         "input_tokens": INPUT - CACHED,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": CACHED,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": output,
-        "service_tier": "standard",
+        "output_tokens_details": (thoughts > 0).then(|| json!({"thinking_tokens": thoughts})),
     })
 }
 
@@ -25,10 +25,12 @@ fn stop_reason(stop: Stop) -> &'static str {
     }
 }
 
-fn message(model: &str, content: Value, stop: Value, output: u64) -> Value {
+fn message(model: &str, content: Value, stop: Value, mut usage: Value) -> Value {
+    usage["cache_creation"] = json!({"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0});
+    usage["service_tier"] = "standard".into();
     json!({
         "id": "msg_standin", "type": "message", "role": "assistant", "model": model, "content": content,
-        "stop_reason": stop, "stop_sequence": null, "usage": usage(output),
+        "stop_reason": stop, "stop_sequence": null, "usage": usage,
     })
 }
 
@@ -49,7 +51,7 @@ pub(crate) fn whole(model: &str, said: &Said) -> Value {
             json!({"type": "tool_use", "id": format!("toolu_standin{index}"), "name": TOOL, "input": input}),
         );
     }
-    message(model, content.into(), stop_reason(said.stop).into(), said.output)
+    message(model, content.into(), stop_reason(said.stop).into(), usage(said.output, said.reasoning()))
 }
 
 fn event(data: &Value) -> String {
@@ -59,7 +61,9 @@ fn event(data: &Value) -> String {
 /// The answer as a stream.
 pub(crate) fn frames(model: &str, said: &Said) -> Vec<String> {
     let mut frames = vec![
-        event(&json!({"type": "message_start", "message": message(model, json!([]), Value::Null, 1)})),
+        event(
+            &json!({"type": "message_start", "message": message(model, json!([]), Value::Null, usage(1, 0))}),
+        ),
         event(&json!({"type": "ping"})),
     ];
     let mut index = 0;
@@ -94,7 +98,7 @@ pub(crate) fn frames(model: &str, said: &Said) -> Vec<String> {
     frames.push(event(&json!({
         "type": "message_delta",
         "delta": {"stop_reason": stop_reason(said.stop), "stop_sequence": null},
-        "usage": usage(said.output),
+        "usage": usage(said.output, said.reasoning()),
     })));
     frames.push(event(&json!({"type": "message_stop"})));
     frames

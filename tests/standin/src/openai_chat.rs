@@ -15,7 +15,7 @@ fn usage(said: &Said) -> Value {
         "prompt_tokens": INPUT,
         "completion_tokens": said.output,
         "total_tokens": INPUT + said.output,
-        "prompt_tokens_details": {"cached_tokens": CACHED, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": CACHED, "cache_write_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": said.reasoning(), "audio_tokens": 0,
             "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,

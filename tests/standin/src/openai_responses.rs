@@ -9,7 +9,7 @@ fn response(model: &str, status: &str, output: Value, said: Option<&Said>) -> Va
     let usage = said.map(|said| {
         json!({
             "input_tokens": INPUT,
-            "input_tokens_details": {"cached_tokens": CACHED},
+            "input_tokens_details": {"cached_tokens": CACHED, "cache_write_tokens": 0},
             "output_tokens": said.output,
             "output_tokens_details": {"reasoning_tokens": said.reasoning()},
             "total_tokens": INPUT + said.output,
@@ -20,7 +20,7 @@ fn response(model: &str, status: &str, output: Value, said: Option<&Said>) -> Va
         "id": "resp_standin", "object": "response", "created_at": CREATED_S, "status": status, "background": false,
         "error": null, "incomplete_details": incomplete, "instructions": null, "max_output_tokens": null,
         "model": model, "output": output, "parallel_tool_calls": true, "previous_response_id": null,
-        "reasoning": {"effort": null, "summary": null}, "service_tier": "default", "store": false,
+        "reasoning": {"effort": null, "summary": null}, "service_tier": "default",
         "temperature": 1.0, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_p": 1.0,
         "truncation": "disabled", "usage": usage, "user": null, "metadata": {},
     })
@@ -137,7 +137,7 @@ impl Stream {
             let delta = json!({"item_id": id, "output_index": at, "delta": json});
             self.push("response.function_call_arguments.delta", delta);
         }
-        let done = json!({"item_id": id, "output_index": at, "name": TOOL, "arguments": pieces.concat()});
+        let done = json!({"item_id": id, "output_index": at, "arguments": pieces.concat()});
         self.push("response.function_call_arguments.done", done);
     }
 }
@@ -167,4 +167,17 @@ pub(crate) fn frames(model: &str, said: &Said) -> Vec<String> {
     let kind = format!("response.{}", status(said));
     stream.push(&kind, json!({"response": whole(model, said)}));
     stream.frames
+}
+
+/// The frame that ends a stream with an error: an event of its own at the beginning, the answer's end later on.
+pub(crate) fn failed(code: Option<&str>, message: &str, number: usize) -> String {
+    let mut stream = Stream { frames: vec![String::new(); number] };
+    if number == 0 {
+        stream.push("error", json!({"code": code, "message": message, "param": null}));
+    } else {
+        let mut response = response("error-mid-stream", "failed", json!([]), None);
+        response["error"] = json!({"code": code, "message": message});
+        stream.push("response.failed", json!({"response": response}));
+    }
+    stream.frames.pop().unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::openai_responses;
 use crate::route::{Task, Vendor};
 
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +53,7 @@ impl Refusal {
             (Vendor::Anthropic, _) => format!("event: error\ndata: {body}\n\n"),
             (Vendor::OpenAi, Task::Responses) => {
                 let (_, code) = openais_words(self.status);
-                let error = json!({"type": "error", "code": code, "message": self.message, "param": null, "sequence_number": number});
-                format!("event: error\ndata: {error}\n\n")
+                openai_responses::failed(code, self.message, number)
             }
             (Vendor::OpenAi, _) => format!("data: {body}\n\n"),
             (Vendor::Gemini, Task::StreamGenerate { is_list: true }) => {

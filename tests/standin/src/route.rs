@@ -48,10 +48,15 @@ pub(crate) fn route<'a>(method: &str, received: &'a Received) -> Option<Route<'a
         ("GET", "/v1/models") if received.header("anthropic-version").is_some() => {
             at(Vendor::Anthropic, Task::Models)
         }
+        ("GET", "/v1/models") if received.header("x-goog-api-key").is_some() => {
+            at(Vendor::Gemini, Task::Models)
+        }
         ("GET", "/v1/models") => at(Vendor::OpenAi, Task::Models),
         ("GET", "/v1beta/models") => at(Vendor::Gemini, Task::Models),
         ("POST", _) => {
-            let (model, action) = path.strip_prefix("/v1beta/models/")?.rsplit_once(':')?;
+            // google-genai 3 calls `v1` where it is not told otherwise.
+            let named = path.strip_prefix("/v1beta/models/").or(path.strip_prefix("/v1/models/"))?;
+            let (model, action) = named.rsplit_once(':')?;
             let task = match action {
                 "generateContent" => Task::Generate,
                 "streamGenerateContent" => {
