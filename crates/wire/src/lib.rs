@@ -7,19 +7,24 @@ pub mod anthropic;
 mod arguments;
 mod asked;
 mod decode;
+mod dialect;
 mod encode;
 mod error;
 pub mod gemini;
+pub mod hot;
 mod number;
 pub mod openai_chat;
+pub mod patch;
 mod refused;
 pub mod seal;
 pub mod sse;
 #[cfg(test)]
 mod transcript;
+pub mod watch;
 
 pub use asked::{Asked, Encoded, Invalid, To};
 pub use decode::Decode;
+pub use dialect::Dialect;
 pub use encode::{Encode, Failure, Head};
 pub use error::Error;
 pub use refused::refused_parameter;
