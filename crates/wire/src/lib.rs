@@ -9,6 +9,8 @@ mod asked;
 mod decode;
 mod encode;
 mod error;
+mod fields;
+mod freeform;
 pub mod gemini;
 mod number;
 pub mod openai_chat;
@@ -17,6 +19,7 @@ pub mod seal;
 pub mod sse;
 #[cfg(test)]
 mod transcript;
+mod unsaid;
 
 pub use asked::{Asked, Encoded, Invalid, To};
 pub use decode::Decode;
