@@ -14,6 +14,7 @@ mod freeform;
 pub mod gemini;
 mod number;
 pub mod openai_chat;
+pub mod openai_responses;
 mod refused;
 pub mod seal;
 pub mod sse;

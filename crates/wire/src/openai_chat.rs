@@ -5,13 +5,13 @@
 mod chunk;
 mod decode;
 pub(crate) mod details;
-mod encode;
+pub(crate) mod encode;
 pub(crate) mod failure;
 pub(crate) mod media;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod model;
 pub(crate) mod request;
-mod said;
+pub(crate) mod said;
 mod stream;
 pub(crate) mod tools;
 mod usage;

@@ -10,7 +10,7 @@ use crate::unsaid::Unsaid;
 use crate::{Encoded, To};
 
 /// The most bytes of a user's name that OpenAI takes.
-const MAX_USER: usize = 64;
+pub(crate) const MAX_USER: usize = 64;
 /// What a schema without a name is called; OpenAI wants one.
 pub(crate) const SCHEMA_NAME: &str = "answer";
 
