@@ -9,11 +9,11 @@ pub(crate) mod encode;
 pub(crate) mod failure;
 pub(crate) mod media;
 pub(crate) mod messages;
-pub(crate) mod model;
 pub(crate) mod request;
 pub(crate) mod said;
 mod stream;
 pub(crate) mod tools;
+pub(crate) mod traits;
 mod usage;
 mod whole;
 
@@ -49,10 +49,18 @@ pub fn models(body: &[u8]) -> Result<Vec<String>, Error> {
     Ok(list.data.unwrap_or_default().into_iter().map(|model| model.id).collect())
 }
 
+/// What `/v1/models/{name}` answers.
+pub fn model(name: &str, created_s: i64) -> Vec<u8> {
+    entry(name, created_s).to_string().into_bytes()
+}
+
+fn entry(name: &str, created_s: i64) -> serde_json::Value {
+    json!({"id": name, "object": "model", "created": created_s, "owned_by": "impresario"})
+}
+
 /// What `/v1/models` answers; all were there from `created_s` on, in seconds since 1970.
 pub fn models_list<'a>(names: impl IntoIterator<Item = &'a str>, created_s: i64) -> Vec<u8> {
-    let model = |name| json!({"id": name, "object": "model", "created": created_s, "owned_by": "impresario"});
-    let models: Vec<_> = names.into_iter().map(model).collect();
+    let models: Vec<_> = names.into_iter().map(|name| entry(name, created_s)).collect();
     json!({"object": "list", "data": models}).to_string().into_bytes()
 }
 

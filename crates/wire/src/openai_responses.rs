@@ -12,12 +12,17 @@ mod sent;
 mod stream;
 mod tools;
 
-pub use crate::openai_chat::{error, error_message, models, models_list};
+pub use crate::openai_chat::{error, error_message, model, models, models_list};
 pub use decode::{Decoder, answer};
 pub use encode::encode;
 pub use kept::{Conversation, Kept};
 pub use request::request;
-pub use response::whole;
+pub use response::{whole, whole_kept};
 pub use stream::Encoder;
+
+/// What `/v1/responses/input_tokens` answers; it takes what `/v1/responses` takes.
+pub fn counted(tokens: units::TokenCount) -> Vec<u8> {
+    serde_json::json!({"object": "response.input_tokens", "input_tokens": tokens}).to_string().into_bytes()
+}
 
 const DIALECT: &str = "OpenAI Responses";

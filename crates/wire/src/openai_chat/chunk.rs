@@ -40,9 +40,9 @@ impl Chunk {
 pub(crate) struct Choice {
     #[serde(default)]
     pub(crate) index: u64,
-    /// Under another name in a whole answer.
-    #[serde(alias = "message")]
     pub(crate) delta: Option<Delta>,
+    /// In a whole answer. MiniMax ends a stream with one that says everything again.
+    pub(crate) message: Option<Delta>,
     pub(crate) finish_reason: Option<String>,
     /// The text before which it ended (vLLM); a token's number where there is none.
     pub(crate) stop_reason: Option<serde_json::Value>,

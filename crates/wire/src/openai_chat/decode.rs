@@ -26,6 +26,8 @@ pub struct Decoder {
     /// The thought that no seal has ended yet: some entries repeat it whole beside the seal.
     thought: String,
     refused: bool,
+    /// Something was said in pieces.
+    told: bool,
     stopped: bool,
     done: bool,
 }
@@ -112,12 +114,14 @@ impl Decoder {
         if let Some(error) = choice.error {
             return Err(error.into());
         }
-        if let Some(mut delta) = choice.delta {
+        let before = events.len();
+        if let Some(mut delta) = choice.delta.or(choice.message.filter(|_| !self.told)) {
             self.say(&mut delta, events);
             for call in delta.tool_calls.into_iter().flatten() {
                 self.extend(call, events)?;
             }
         }
+        self.told |= events.len() > before || self.pending.is_some();
         if let Some(word) = choice.finish_reason.filter(|word| !word.is_empty() && !self.stopped) {
             self.tell(events);
             self.close(events);

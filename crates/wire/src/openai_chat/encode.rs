@@ -3,7 +3,7 @@
 use chat::{Format, Part, Request};
 use serde_json::{Value, json};
 
-use super::model::Model;
+use super::traits::Model;
 use super::{said, tools};
 use crate::number::decimal;
 use crate::unsaid::Unsaid;
@@ -41,7 +41,7 @@ pub fn encode(request: &Request, to: &To<'_>) -> Encoded {
 
 /// One message of plain text: some servers' templates take no second one, and no list of parts.
 fn system(parts: &[Part], unsaid: &mut Unsaid) -> Option<Value> {
-    let texts = said::texts(parts, unsaid);
+    let texts = said::instructions(parts, unsaid);
     (!texts.is_empty()).then(|| json!({"role": "system", "content": texts.join("\n\n")}))
 }
 

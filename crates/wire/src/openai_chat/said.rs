@@ -3,7 +3,7 @@
 use chat::{Media, Part, Request, Role, Source, Thought, ToolCall, ToolResult, Turn};
 use serde_json::{Map, Value, json};
 
-use super::model::Model;
+use super::traits::Model;
 use super::{details, media, tools};
 use crate::unsaid::Unsaid;
 use crate::{To, freeform};
@@ -12,6 +12,10 @@ use crate::{To, freeform};
 pub(crate) const FILE_NAME: &str = "document.pdf";
 /// Before a failed tool's words: there is no flag for it in OpenAI's dialects.
 pub(crate) const FAILED: &str = "The tool failed: ";
+
+/// How a text begins that Claude Code puts before its instructions. It changes with each request, so that no provider's
+/// cache would find the rest again, and it means something to Anthropic alone.
+const BILLING: &str = "x-anthropic-billing-header:";
 
 /// The messages of one turn.
 pub(crate) fn turn(turn: &Turn, request: &Request, to: &To<'_>, out: &mut Vec<Value>, unsaid: &mut Unsaid) {
@@ -25,6 +29,18 @@ pub(crate) fn turn(turn: &Turn, request: &Request, to: &To<'_>, out: &mut Vec<Va
         }
         Role::Assistant => out.extend(assistant(turn, request, to, unsaid)),
     }
+}
+
+/// The texts of the first instructions.
+pub(crate) fn instructions<'a>(parts: &'a [Part], unsaid: &mut Unsaid) -> Vec<&'a str> {
+    let mut texts = texts(parts, unsaid);
+    texts.retain(|text| !text.starts_with(BILLING));
+    texts
+}
+
+/// A text with a name, as a model reads it.
+pub(crate) fn named(name: Option<&str>, text: &str) -> String {
+    name.map_or_else(|| text.to_owned(), |name| format!("{name}:\n{text}"))
 }
 
 /// All texts that are not empty; what is none is noted.
@@ -116,7 +132,9 @@ impl Content {
     fn push(&mut self, part: &Part, unsaid: &mut Unsaid) {
         let other = match part {
             Part::Text { text } | Part::Refusal { text } => return self.say(text),
-            Part::Document(Media { source: Source::Text(text), .. }) => return self.say(text),
+            Part::Document(Media { source: Source::Text(text), name, .. }) => {
+                return self.say(&named(name.as_deref(), text));
+            }
             Part::CachePoint { .. } => return unsaid.note("cache_points"),
             Part::Thought(_) => return unsaid.note("thoughts"),
             Part::ToolCall(_) | Part::ToolResult(_) => return unsaid.note("tool_calls"),

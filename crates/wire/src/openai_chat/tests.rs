@@ -352,6 +352,26 @@ fn a_whole_answer_gives_the_events_of_its_stream_and_an_error_inside_a_200_is_on
     assert!(matches!(answer(b"<html>"), Err(Error::Malformed { .. })));
 }
 
+/// MiniMax's way to end a stream.
+#[test]
+fn a_stream_that_ends_with_the_whole_answer_says_nothing_twice() {
+    let piece = r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+    let whole = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}"#;
+    assert_eq!(play_chunks(&[piece, whole]).0, [text("a"), stopped(StopReason::EndOfTurn)]);
+    assert_eq!(play_chunks(&[whole]).0, [text("a"), stopped(StopReason::EndOfTurn)]);
+}
+
+/// Hard case 8.
+#[test]
+fn instructions_are_one_message_without_what_is_meant_for_another_vendors_billing() {
+    use chat::Part;
+    let system =
+        ["x-anthropic-billing-header: cc_version=2", "Be brief.", "Be kind."].map(Part::text).to_vec();
+    let request = chat::Request { system, ..chat::Request::default() };
+    let expected = json!([{"role": "system", "content": "Be brief.\n\nBe kind."}]);
+    assert_eq!(encode(&request, &to("llama3")).body["messages"], expected);
+}
+
 /// Hard case 11.
 #[test]
 fn errors_are_written_so_that_they_are_read_again() {

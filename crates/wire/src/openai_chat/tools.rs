@@ -3,7 +3,7 @@
 use chat::{Lifetime, Tool, ToolChoice, ToolInput};
 use serde_json::{Value, json};
 
-use super::model::Model;
+use super::traits::Model;
 use crate::fields::{At, Fields, each, note};
 use crate::{Invalid, freeform};
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{said, tools};
 use crate::number::decimal;
 use crate::openai_chat::encode::{MAX_USER, schema};
-use crate::openai_chat::model::Model;
-use crate::openai_chat::said::texts;
+use crate::openai_chat::said::instructions;
+use crate::openai_chat::traits::Model;
 use crate::unsaid::Unsaid;
 use crate::{Encoded, To};
 
@@ -19,7 +19,7 @@ const LEAST_OUTPUT: u64 = 16;
 pub fn encode(request: &Request, to: &To<'_>) -> Encoded {
     let model = Model::new(to.model);
     let mut unsaid = Unsaid::default();
-    let instructions = texts(&request.system, &mut unsaid);
+    let instructions = instructions(&request.system, &mut unsaid);
     let mut body = json!({"model": to.model, "stream": to.is_streamed, "store": false});
     if !instructions.is_empty() {
         body["instructions"] = json!(instructions.join("\n\n"));

@@ -3,6 +3,7 @@
 use chat::{Message, Part, Request, StopReason, Thinking, Usage};
 use serde_json::{Map, Value, json};
 
+use super::Kept;
 use super::encode::written;
 use super::item::{self, Kind, Names};
 use super::tools::{chosen, own_kind, written as offered};
@@ -28,8 +29,8 @@ pub(super) struct State<'a> {
 }
 
 impl Frame {
-    pub(super) fn new(head: &Head<'_>) -> Self {
-        let asked = asked(head).to_string();
+    pub(super) fn new(head: &Head<'_>, kept: &Kept) -> Self {
+        let asked = asked(head, kept).to_string();
         let fields = asked.strip_prefix('{').and_then(|asked| asked.strip_suffix('}')).unwrap_or_default();
         Self { names: Names::new(head.id), created_s: head.created_s, asked: fields.to_owned() }
     }
@@ -56,9 +57,14 @@ impl Frame {
     }
 }
 
-/// The body of an answer.
+/// The body of an answer that is not kept.
 pub fn whole(message: &Message, head: &Head<'_>) -> Vec<u8> {
-    let frame = Frame::new(head);
+    whole_kept(message, head, &Kept::default())
+}
+
+/// The body of an answer that says what is kept of it.
+pub fn whole_kept(message: &Message, head: &Head<'_>, kept: &Kept) -> Vec<u8> {
+    let frame = Frame::new(head, kept);
     let output = output(&message.parts, head.request, &frame.names);
     let stop = Some(&message.stop);
     let state = State {
@@ -148,9 +154,10 @@ fn used(usage: &Usage) -> Value {
 }
 
 /// The model, and what was asked, as the dialect repeats it.
-fn asked(head: &Head<'_>) -> Value {
+fn asked(head: &Head<'_>, kept: &Kept) -> Value {
     let request = head.request;
-    let instructions: Vec<&str> = request.system.iter().filter_map(Part::as_text).collect();
+    let own = request.system.iter().take(kept.instructions);
+    let instructions: Vec<&str> = own.filter_map(Part::as_text).collect();
     let instructions = (!instructions.is_empty()).then(|| instructions.join("\n\n"));
     let tools: Vec<Value> = request.tools.iter().map(offered).collect();
     let effort = request.thinking.map(|thinking| match thinking {
@@ -167,9 +174,9 @@ fn asked(head: &Head<'_>) -> Value {
         ("instructions", json!(instructions)),
         ("max_output_tokens", json!(request.max_output)),
         ("parallel_tool_calls", json!(request.parallel_tools.unwrap_or(true))),
-        ("previous_response_id", Value::Null),
+        ("previous_response_id", json!(kept.previous)),
         ("reasoning", json!({"effort": effort, "summary": summary})),
-        ("store", json!(false)),
+        ("store", json!(kept.store.unwrap_or(false))),
         ("temperature", json!(request.temperature)),
         ("text", json!({"format": written(&request.format)})),
         ("tool_choice", chosen(request, own_kind(request))),

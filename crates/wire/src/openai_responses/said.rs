@@ -3,8 +3,8 @@
 use chat::{Media, Part, Request, Role, Source, Thought, ToolCall, ToolResult, Turn};
 use serde_json::{Value, json};
 
-use crate::openai_chat::model::{Model, shortened};
-use crate::openai_chat::said::{FAILED, FILE_NAME, texts};
+use crate::openai_chat::said::{FAILED, FILE_NAME, named, texts};
+use crate::openai_chat::traits::{Model, shortened};
 use crate::openai_chat::{media, tools};
 use crate::unsaid::Unsaid;
 use crate::{To, freeform};
@@ -147,10 +147,13 @@ fn id(id: &str) -> String {
 fn piece(part: &Part, unsaid: &mut Unsaid) -> Option<Value> {
     let (piece, kind) = match part {
         Part::Text { text } | Part::Refusal { text } => (text_piece(text), "text"),
-        Part::Document(Media { source: Source::Text(text), .. }) => (text_piece(text), "text"),
+        Part::Document(Media { source: Source::Text(text), name, .. }) => {
+            (text_piece(&named(name.as_deref(), text)), "text")
+        }
         Part::Image(image) => (image_piece(image), "images"),
         Part::Document(file) => (file_piece(file), "documents"),
-        Part::Audio(sound) => (sound_piece(sound), "audio"),
+        // The dialect's published types have no sound in an input.
+        Part::Audio(_) => (None, "audio"),
         Part::Thought(_) => (None, "thoughts"),
         Part::ToolCall(_) | Part::ToolResult(_) => (None, "tool_calls"),
         Part::CachePoint { .. } => (None, "cache_points"),
@@ -188,9 +191,4 @@ fn file_piece(file: &Media) -> Option<Value> {
         Source::File(id) => json!({"type": "input_file", "file_id": id}),
         Source::Text(_) => return None,
     })
-}
-
-fn sound_piece(sound: &Media) -> Option<Value> {
-    let (data, format) = media::sound(sound)?;
-    Some(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
 }

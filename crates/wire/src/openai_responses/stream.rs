@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::Kept;
 use super::item::{self, Call, Kind};
 use super::response::{Frame, State, status};
 use crate::{Encode, Failure, Head};
@@ -87,12 +88,17 @@ fn preamble(sequence: &mut u64, kind: &str, out: &mut Vec<u8>) {
 }
 
 impl Encoder {
-    /// An answer of this head.
+    /// An answer of this head that is not kept.
     pub fn new(head: &Head<'_>) -> Self {
+        Self::keeping(head, &Kept::default())
+    }
+
+    /// An answer of this head that says what is kept of it.
+    pub fn keeping(head: &Head<'_>, kept: &Kept) -> Self {
         let tools = head.request.tools.iter();
         let text_tools = tools.filter(|tool| matches!(tool.input, ToolInput::Text { .. }));
         Self {
-            frame: Frame::new(head),
+            frame: Frame::new(head, kept),
             text_tools: text_tools.map(|tool| tool.name.clone()).collect(),
             has_begun: false,
             sequence: 0,

@@ -4,8 +4,8 @@ use chat::{Tool, ToolChoice, ToolInput};
 use serde_json::{Map, Value, json};
 
 use crate::fields::{Fields, note};
-use crate::openai_chat::model::Model;
 use crate::openai_chat::tools::{MAX_NAME, MAX_TOOLS, function, kind, lifetime};
+use crate::openai_chat::traits::Model;
 use crate::{Invalid, freeform};
 
 /// The tools that a client offers; those that OpenAI runs itself are only named.

@@ -24,7 +24,8 @@ fn head(request: &Request) -> Head<'_> {
 
 fn written(events: &[Event]) -> Vec<u8> {
     let request = asked();
-    let mut encoder = Encoder::new(&head(&request));
+    let kept = Kept { store: Some(true), previous: Some("resp_0".to_owned()), instructions: 1 };
+    let mut encoder = Encoder::keeping(&head(&request), &kept);
     let mut out = Vec::new();
     for event in events {
         encoder.event(event, &mut out);
@@ -200,6 +201,7 @@ fn the_answer_in_the_stream_has_all_published_fields() {
         (&json!("resp_1"), &json!("response"), &json!("in_progress"))
     );
     assert_eq!((&response["created_at"], &response["instructions"]), (&json!(7), &json!("Be brief.")));
+    assert_eq!((&response["store"], &response["previous_response_id"]), (&json!(true), &json!("resp_0")));
     assert_eq!(
         response["tools"][0],
         json!({"type": "function", "name": "read", "description": "", "parameters": {"properties": {}}, "strict": false})
