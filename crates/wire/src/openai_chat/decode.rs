@@ -47,6 +47,8 @@ struct Pending {
     id: String,
     name: String,
     seal: Option<Seal>,
+    /// It came in an earlier chunk: within one, each entry is a call of its own.
+    is_older: bool,
 }
 
 /// The events of a whole answer.
@@ -115,6 +117,9 @@ impl Decoder {
             return Err(error.into());
         }
         let before = events.len();
+        if let Some(pending) = &mut self.pending {
+            pending.is_older = true;
+        }
         if let Some(mut delta) = choice.delta.or(choice.message.filter(|_| !self.told)) {
             self.say(&mut delta, events);
             for call in delta.tool_calls.into_iter().flatten() {
@@ -233,7 +238,7 @@ impl Decoder {
             (None, "") => format!("call_{place}"),
             (None, answer) => format!("call_{answer}_{place}"),
         };
-        let pending = Pending { id: told.unwrap_or_else(made), name, seal: None };
+        let pending = Pending { id: told.unwrap_or_else(made), name, seal: None, is_older: false };
         self.calls.push(Call { index, id, text: is_text.then_some(false) });
         self.pending = Some(pending);
         Ok(())
@@ -255,7 +260,7 @@ impl Decoder {
 
     /// Tells the call whose name is whole now.
     fn tell(&mut self, events: &mut Vec<Event>) {
-        let Some(Pending { id, name, seal }) = self.pending.take() else { return };
+        let Some(Pending { id, name, seal, is_older: _ }) = self.pending.take() else { return };
         events.extend(seal.map(Event::Sealed));
         let index = u32::try_from(self.calls.len() - 1).expect("there are at most MAX_TOOL_CALLS");
         events.push(Event::ToolCallStarted { index, id, name });
@@ -284,8 +289,8 @@ impl Decoder {
     /// The call that a delta goes on with. An id goes before an index: Ollama gives all parallel calls the index 0.
     fn find(&self, index: u64, id: Option<&str>, named: bool) -> Option<u32> {
         let mut calls = self.calls.iter();
-        let last_is_nameless =
-            self.pending.is_some() && self.calls.last().is_some_and(|call| call.index == index);
+        let last_is_nameless = self.pending.as_ref().is_some_and(|pending| pending.is_older)
+            && self.calls.last().is_some_and(|call| call.index == index);
         let place = match id {
             Some(id) => {
                 calls.rposition(|call| call.id.as_deref() == Some(id) && (call.index == index || !named))

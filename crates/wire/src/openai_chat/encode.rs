@@ -20,8 +20,9 @@ pub fn encode(request: &Request, to: &To<'_>) -> Encoded {
     let mut unsaid = Unsaid::default();
     let mut messages = Vec::with_capacity(request.turns.len() + 1);
     messages.extend(system(&request.system, &mut unsaid));
+    let calls = said::calls(request);
     for turn in &request.turns {
-        said::turn(turn, request, to, &mut messages, &mut unsaid);
+        said::turn(turn, (request, &calls), to, &mut messages, &mut unsaid);
     }
     let mut body = json!({"model": to.model, "stream": to.is_streamed});
     if to.is_streamed {

@@ -1,5 +1,7 @@
 //! Turns as messages for a provider.
 
+use std::collections::HashSet;
+
 use chat::{Media, Part, Request, Role, Source, Thought, ToolCall, ToolResult, Turn};
 use serde_json::{Map, Value, json};
 
@@ -17,10 +19,28 @@ pub(crate) const FAILED: &str = "The tool failed: ";
 /// cache would find the rest again, and it means something to Anthropic alone.
 const BILLING: &str = "x-anthropic-billing-header:";
 
-/// The messages of one turn.
-pub(crate) fn turn(turn: &Turn, request: &Request, to: &To<'_>, out: &mut Vec<Value>, unsaid: &mut Unsaid) {
+/// The ids of all calls: a result without one of them would be refused.
+pub(crate) fn calls(request: &Request) -> HashSet<&str> {
+    let parts = request.turns.iter().flat_map(|turn| &turn.parts);
+    let mut ids = HashSet::new();
+    for part in parts {
+        if let Part::ToolCall(call) = part {
+            ids.insert(call.id.as_str());
+        }
+    }
+    ids
+}
+
+/// The messages of one turn of a request with these calls.
+pub(crate) fn turn(
+    turn: &Turn,
+    (request, calls): (&Request, &HashSet<&str>),
+    to: &To<'_>,
+    out: &mut Vec<Value>,
+    unsaid: &mut Unsaid,
+) {
     match turn.role {
-        Role::User => user(&turn.parts, Model::new(to.model), out, unsaid),
+        Role::User => user(&turn.parts, calls, Model::new(to.model), out, unsaid),
         Role::System => {
             let texts = texts(&turn.parts, unsaid);
             if !texts.is_empty() {
@@ -63,10 +83,14 @@ pub(crate) fn texts<'a>(parts: &'a [Part], unsaid: &mut Unsaid) -> Vec<&'a str> 
 }
 
 /// One message for each tool result, which must directly follow the call, then one for all else.
-fn user(parts: &[Part], model: Model<'_>, out: &mut Vec<Value>, unsaid: &mut Unsaid) {
+fn user(parts: &[Part], calls: &HashSet<&str>, model: Model<'_>, out: &mut Vec<Value>, unsaid: &mut Unsaid) {
     let mut content = Content::default();
     for part in parts {
-        if let Part::ToolResult(result) = part {
+        let Part::ToolResult(result) = part else { continue };
+        if !calls.contains(result.call_id.as_str()) {
+            content.say(&format!("What the tool call {} answered:", model.id(&result.call_id)));
+            result.content.iter().for_each(|part| content.push(part, unsaid));
+        } else {
             out.push(answer(result, model, &mut content, unsaid));
         }
     }

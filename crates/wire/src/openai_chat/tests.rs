@@ -257,6 +257,55 @@ fn calls_without_ids_or_with_the_same_get_ids_that_no_other_turn_has() {
     assert_eq!(play_chunks(&[same]).0, expected);
 }
 
+/// Hard case 3.
+#[test]
+fn calls_in_one_chunk_without_ids_and_arguments_are_not_one() {
+    let chunk = r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"a","arguments":""}},{"function":{"name":"b"}}]},"finish_reason":"stop"}]}"#;
+    let calls = [started(0, "call_0", "a"), started(1, "call_1", "b"), stopped(StopReason::ToolUse)];
+    assert_eq!(play_chunks(&[chunk]).0, calls);
+}
+
+/// Hard case 5.
+#[test]
+fn a_result_without_its_call_is_told_in_words() {
+    use chat::{Part, Role, ToolResult, Turn};
+    let parts = vec![Part::ToolResult(ToolResult::text("gone", "ok", false))];
+    let request = chat::Request { turns: vec![Turn { role: Role::User, parts }], ..chat::Request::default() };
+    let encoded = encode(&request, &to("gpt-4o"));
+    let expected = json!([{"role": "user", "content": "What the tool call gone answered:\nok"}]);
+    assert_eq!(encoded.body["messages"], expected);
+}
+
+proptest! {
+    #[test]
+    fn no_frames_make_it_panic_or_endless(frames in prop::collection::vec(frame(), 0..20)) {
+        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+        let (events, _) = play_chunks(&frames);
+        prop_assert!(events.len() <= 12 * frames.len().max(1) + 8);
+    }
+}
+
+/// A chunk of fields in any mixture.
+fn frame() -> impl Strategy<Value = String> {
+    let field = prop::sample::select(vec![
+        r#""content":"x""#,
+        r#""reasoning":"r""#,
+        r#""reasoning_details":[{"type":"reasoning.text","text":"r","signature":"s"},{"type":"x"}]"#,
+        r#""refusal":"n""#,
+        r#""tool_calls":[{"index":0,"function":{"name":"a"}}]"#,
+        r#""tool_calls":[{"index":1,"id":"i","function":{"arguments":"{"}}]"#,
+        r#""tool_calls":[{"index":0,"id":"i","custom":{"name":"c","input":"t"}},{"index":0,"id":"i","custom":{"input":"t"}}]"#,
+        r#""images":[{"image_url":{"url":"data:,"}}],"audio":{"data":"x"}"#,
+    ]);
+    let fields = prop::collection::hash_set(field, 0..3);
+    let finish = prop::sample::select(vec!["null", "\"stop\"", "\"length\"", "\"\""]);
+    (fields, finish, "[a-z]{0,3}").prop_map(|(fields, finish, id)| {
+        let fields: Vec<&str> = fields.into_iter().collect();
+        let delta = fields.join(",");
+        format!(r#"{{"id":"{id}","choices":[{{"delta":{{{delta}}},"finish_reason":{finish}}}]}}"#)
+    })
+}
+
 /// Hard case 6.
 #[test]
 fn thoughts_are_read_in_the_fields_of_all_servers_and_once() {
@@ -406,9 +455,14 @@ fn a_tools_image_follows_in_the_users_message_and_its_answer_is_plain_text() {
         is_error: false,
     };
     let parts = vec![Part::text("go on"), Part::ToolResult(result)];
-    let request = chat::Request { turns: vec![Turn { role: Role::User, parts }], ..chat::Request::default() };
+    let call = chat::ToolCall { id: "a".to_owned(), name: "look".to_owned(), arguments: String::new() };
+    let called = Turn { role: Role::Assistant, parts: vec![Part::ToolCall(call)] };
+    let turns = vec![called, Turn { role: Role::User, parts }];
+    let request = chat::Request { turns, ..chat::Request::default() };
     let body = encode(&request, &to("gpt-4o")).body;
+    let called = json!({"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}});
     let expected = json!([
+        {"role": "assistant", "content": null, "tool_calls": [called]},
         {"role": "tool", "tool_call_id": "a", "content": "seen"},
         {"role": "user", "content": [
             {"type": "text", "text": "What the tool call a answered:"},

@@ -1,9 +1,11 @@
 //! Turns as items for a provider.
 
+use std::collections::HashSet;
+
 use chat::{Media, Part, Request, Role, Source, Thought, ToolCall, ToolResult, Turn};
 use serde_json::{Value, json};
 
-use crate::openai_chat::said::{FAILED, FILE_NAME, named, texts};
+use crate::openai_chat::said::{FAILED, FILE_NAME, calls, named, texts};
 use crate::openai_chat::traits::{Model, shortened};
 use crate::openai_chat::{media, tools};
 use crate::unsaid::Unsaid;
@@ -14,7 +16,8 @@ const MAX_ID: usize = 64;
 
 /// All turns.
 pub(super) fn items(request: &Request, to: &To<'_>, unsaid: &mut Unsaid) -> Vec<Value> {
-    let mut writer = Writer { request, to, unsaid, custom: Vec::new(), out: Vec::new() };
+    let mut writer =
+        Writer { request, to, unsaid, calls: calls(request), custom: Vec::new(), out: Vec::new() };
     for turn in &request.turns {
         writer.turn(turn);
     }
@@ -25,6 +28,7 @@ struct Writer<'a> {
     request: &'a Request,
     to: &'a To<'a>,
     unsaid: &'a mut Unsaid,
+    calls: HashSet<&'a str>,
     /// Calls whose results are of another type, too.
     custom: Vec<&'a str>,
     out: Vec<Value>,
@@ -48,15 +52,31 @@ impl<'a> Writer<'a> {
     /// Results stand directly after their calls, all else follows.
     fn user(&mut self, parts: &[Part]) {
         for part in parts {
-            if let Part::ToolResult(result) = part {
+            if let Part::ToolResult(result) = part
+                && self.calls.contains(result.call_id.as_str())
+            {
                 self.answer(result);
             }
         }
-        let content: Vec<Value> = parts
-            .iter()
-            .filter(|part| !matches!(part, Part::ToolResult(_)))
-            .filter_map(|part| piece(part, self.unsaid))
-            .collect();
+        let mut content: Vec<Value> = Vec::new();
+        for part in parts {
+            match part {
+                Part::ToolResult(result) if self.calls.contains(result.call_id.as_str()) => {}
+                Part::ToolResult(result) => {
+                    content
+                        .extend(text_piece(&format!("What the tool call {} answered:", id(&result.call_id))));
+                    content.extend(result.content.iter().filter_map(|part| piece(part, self.unsaid)));
+                }
+                Part::Text { .. }
+                | Part::Refusal { .. }
+                | Part::Image(_)
+                | Part::Document(_)
+                | Part::Audio(_)
+                | Part::Thought(_)
+                | Part::ToolCall(_)
+                | Part::CachePoint { .. } => content.extend(piece(part, self.unsaid)),
+            }
+        }
         if !content.is_empty() {
             self.out.push(json!({"type": "message", "role": "user", "content": content}));
         }

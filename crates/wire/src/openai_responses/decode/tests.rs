@@ -112,6 +112,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn no_events_make_it_panic_or_endless(events in prop::collection::vec(event(), 0..20)) {
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let (told, _) = play_events(&events);
+        prop_assert!(told.len() <= 8 * events.len() + 8);
+    }
+}
+
+/// An event of any type with any item.
+fn event() -> impl Strategy<Value = String> {
+    let kinds = GROWTH.into_iter().chain([
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.created",
+        "response.completed",
+    ]);
+    let kinds = prop::sample::select(kinds.collect::<Vec<_>>());
+    let item = prop::sample::select(vec!["message", "reasoning", "function_call", "custom_tool_call", "odd"]);
+    (kinds, item, prop::option::of(0u64..3), "[ab]?").prop_map(|(kind, item, index, id)| {
+        let index = index.map_or_else(|| "null".to_owned(), |index| index.to_string());
+        let item = format!(r#"{{"type":"{item}","id":"{id}","name":"n","arguments":"{{}}","input":"x","summary":[{{"text":"s"}}],"content":[{{"text":"t"}}],"encrypted_content":"e"}}"#);
+        let rest = match kind {
+            "response.output_item.added" | "response.output_item.done" => format!(r#""item":{item}"#),
+            "response.created" | "response.completed" => format!(r#""response":{{"output":[{item}]}}"#),
+            _ => r#""delta":"d","arguments":"{}","input":"x""#.to_owned(),
+        };
+        format!(r#"{{"type":"{kind}","output_index":{index},"item_id":"{id}",{rest}}}"#)
+    })
+}
+
 const DONE: &str = r#"{"type":"response.completed","response":{"id":"r","status":"completed","output":[]}}"#;
 
 /// Hard case 3 and pain 17.
