@@ -2,76 +2,34 @@
 //!
 //! Source: the API reference of `/v1/chat/completions`; where servers differ from it, the line says which.
 
+mod chunk;
 mod decode;
-mod encode;
+pub(crate) mod details;
+pub(crate) mod encode;
+pub(crate) mod failure;
+pub(crate) mod media;
+pub(crate) mod messages;
+pub(crate) mod request;
+pub(crate) mod said;
+mod stream;
+pub(crate) mod tools;
+pub(crate) mod traits;
+mod usage;
+mod whole;
 
-pub use decode::Decoder;
+pub use decode::{Decoder, answer};
 pub use encode::encode;
+pub use failure::{error, error_message};
+pub use request::request;
+pub use stream::Encoder;
+pub use whole::whole;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::json;
 
 use crate::{Error, decode::parse};
 
 const DIALECT: &str = "OpenAI Chat";
-
-/// An error as an object, or as a bare text (Ollama, llama.cpp behind a proxy).
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Reported {
-    Full {
-        #[serde(default)]
-        message: Option<String>,
-        #[serde(default)]
-        r#type: Option<String>,
-        /// A word, or an HTTP status (OpenRouter, vLLM).
-        #[serde(default)]
-        code: Option<Value>,
-    },
-    Text(String),
-}
-
-impl Reported {
-    fn message(self) -> String {
-        match self {
-            Self::Full { message, .. } => message.unwrap_or_default(),
-            Self::Text(text) => text,
-        }
-    }
-
-    fn status(&self) -> u16 {
-        let Self::Full { r#type, code, .. } = self else { return 500 };
-        let number = code.as_ref().and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        if let Some(status) = number.filter(|status| (400..600).contains(status)) {
-            return status;
-        }
-        let words = [code.as_ref().and_then(Value::as_str), r#type.as_deref()];
-        words.into_iter().flatten().find_map(status_of).unwrap_or(500)
-    }
-}
-
-fn status_of(word: &str) -> Option<u16> {
-    Some(match word {
-        "invalid_request_error" | "context_length_exceeded" | "BadRequestError" => 400,
-        "invalid_api_key" | "authentication_error" => 401,
-        "insufficient_quota" | "billing_hard_limit_reached" => 402,
-        "permission_error" => 403,
-        "model_not_found" | "not_found_error" => 404,
-        "rate_limit_exceeded" | "rate_limit_error" | "tokens" | "requests" => 429,
-        "overloaded" | "overloaded_error" | "engine_overloaded" => 503,
-        _ => return None,
-    })
-}
-
-/// The vendor's words in the body of an error.
-pub fn error_message(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        error: Reported,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    Some(body.error.message()).filter(|message| !message.is_empty())
-}
 
 /// The names in a list of models.
 ///
@@ -89,6 +47,21 @@ pub fn models(body: &[u8]) -> Result<Vec<String>, Error> {
     }
     let list: List = parse(DIALECT, "a list of models", body)?;
     Ok(list.data.unwrap_or_default().into_iter().map(|model| model.id).collect())
+}
+
+/// What `/v1/models/{name}` answers.
+pub fn model(name: &str, created_s: i64) -> Vec<u8> {
+    entry(name, created_s).to_string().into_bytes()
+}
+
+fn entry(name: &str, created_s: i64) -> serde_json::Value {
+    json!({"id": name, "object": "model", "created": created_s, "owned_by": "impresario"})
+}
+
+/// What `/v1/models` answers; all were there from `created_s` on, in seconds since 1970.
+pub fn models_list<'a>(names: impl IntoIterator<Item = &'a str>, created_s: i64) -> Vec<u8> {
+    let models: Vec<_> = names.into_iter().map(|name| entry(name, created_s)).collect();
+    json!({"object": "list", "data": models}).to_string().into_bytes()
 }
 
 #[cfg(test)]

@@ -1,127 +1,130 @@
-//! A request in OpenAI's words.
+//! A request in OpenAI's words, and as strict compatible servers take it.
 
-use chat::{Part, Request, Role, Tool, ToolCall, ToolInput, Turn};
+use chat::{Format, Part, Request};
 use serde_json::{Value, json};
 
+use super::traits::Model;
+use super::{said, tools};
 use crate::number::decimal;
+use crate::unsaid::Unsaid;
 use crate::{Encoded, To};
+
+/// The most bytes of a user's name that OpenAI takes.
+pub(crate) const MAX_USER: usize = 64;
+/// What a schema without a name is called; OpenAI wants one.
+pub(crate) const SCHEMA_NAME: &str = "answer";
 
 /// The body of `POST /v1/chat/completions`, with usage.
 pub fn encode(request: &Request, to: &To<'_>) -> Encoded {
-    let model = to.model;
-    let system = request.system.iter().filter_map(Part::as_text);
-    let system = system.map(|system| json!({"role": "system", "content": system}));
-    let mut body = json!({
-        "model": model,
-        "stream": to.is_streamed,
-        "stream_options": {"include_usage": true},
-        "messages": system.chain(request.turns.iter().flat_map(messages)).collect::<Vec<_>>(),
-    });
+    let model = Model::new(to.model);
+    let mut unsaid = Unsaid::default();
+    let mut messages = Vec::with_capacity(request.turns.len() + 1);
+    messages.extend(system(&request.system, &mut unsaid));
+    let calls = said::calls(request);
+    for turn in &request.turns {
+        said::turn(turn, (request, &calls), to, &mut messages, &mut unsaid);
+    }
+    let mut body = json!({"model": to.model, "stream": to.is_streamed});
+    if to.is_streamed {
+        body["stream_options"] = json!({"include_usage": true});
+    }
+    body["messages"] = Value::Array(messages);
+    sampling(request, model, &mut body, &mut unsaid);
+    tools::write(request, model, &mut body);
+    thinking(request, model, &mut body, &mut unsaid);
+    shape(&request.format, &mut body);
+    whom(request, model, &mut body, &mut unsaid);
+    if request.tools.iter().any(|tool| tool.cache.is_some()) {
+        unsaid.note("cache_points");
+    }
+    Encoded { body, unsaid: unsaid.names() }
+}
+
+/// One message of plain text: some servers' templates take no second one, and no list of parts.
+fn system(parts: &[Part], unsaid: &mut Unsaid) -> Option<Value> {
+    let texts = said::instructions(parts, unsaid);
+    (!texts.is_empty()).then(|| json!({"role": "system", "content": texts.join("\n\n")}))
+}
+
+fn sampling(request: &Request, model: Model<'_>, body: &mut Value, unsaid: &mut Unsaid) {
     // OpenAI's own reasoning models refuse the old name and a temperature; many compatible servers know only the old.
-    let limit = if reasons(model) { "max_completion_tokens" } else { "max_tokens" };
-    body[limit] = json!(request.max_output);
-    if let Some(temperature) = request.temperature.filter(|_| !reasons(model)) {
-        body["temperature"] = decimal(temperature);
+    if let Some(most) = request.max_output {
+        body[if model.reasons() { "max_completion_tokens" } else { "max_tokens" }] = json!(most);
     }
-    if !request.tools.is_empty() {
-        body["tools"] = request.tools.iter().map(tool).collect();
-    }
-    Encoded { body, unsaid: Vec::new() }
-}
-
-/// OpenAI's `o` series, and `gpt` from 5 on; a gateway's prefix such as `openai/` may stand before it.
-fn reasons(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let generation =
-        |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok());
-    match (name.strip_prefix("gpt-"), name.strip_prefix('o')) {
-        (Some(rest), _) => generation(rest).is_some_and(|number: u32| number >= 5),
-        (None, Some(rest)) => generation(rest).is_some(),
-        (None, None) => false,
-    }
-}
-
-fn messages(turn: &Turn) -> Vec<Value> {
-    match turn.role {
-        Role::User | Role::System => user(turn),
-        Role::Assistant => assistant(turn).into_iter().collect(),
-    }
-}
-
-/// One message for each tool result, which must directly follow the call, then one for the text.
-fn user(turn: &Turn) -> Vec<Value> {
-    let results = turn.parts.iter().filter_map(|part| match part {
-        Part::ToolResult(result) => {
-            // There is no flag for it on this wire.
-            let mark = if result.is_error { "The tool failed: " } else { "" };
-            let content = result.content.iter().filter_map(Part::as_text).collect::<Vec<_>>().join("\n");
-            let content = format!("{mark}{content}");
-            Some(json!({"role": "tool", "tool_call_id": result.call_id, "content": content}))
+    let numbers = [
+        ("temperature", request.temperature),
+        ("top_p", request.top_p),
+        ("frequency_penalty", request.frequency_penalty),
+        ("presence_penalty", request.presence_penalty),
+    ];
+    for (name, number) in numbers {
+        match number {
+            Some(_) if model.reasons() => unsaid.note(name),
+            Some(number) => body[name] = decimal(number),
+            None => {}
         }
-        _ => None,
-    });
-    let text = text(turn).map(|text| json!({"role": "user", "content": text}));
-    results.chain(text).collect()
-}
-
-fn assistant(turn: &Turn) -> Option<Value> {
-    let calls: Vec<Value> = turn
-        .parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::ToolCall(call) => Some(tool_call(call)),
-            _ => None,
-        })
-        .collect();
-    let text = text(turn);
-    if calls.is_empty() {
-        return text.map(|text| json!({"role": "assistant", "content": text}));
     }
-    Some(json!({"role": "assistant", "content": text, "tool_calls": calls}))
+    if let Some(seed) = request.seed {
+        body["seed"] = json!(seed);
+    }
+    if request.top_k.is_some() {
+        unsaid.note("top_k");
+    }
+    match request.stop.is_empty() {
+        true => {}
+        false if model.reasons() => unsaid.note("stop"),
+        false => body["stop"] = json!(request.stop),
+    }
 }
 
-/// All text in one: strict servers take no list of parts.
-fn text(turn: &Turn) -> Option<String> {
-    let texts: Vec<&str> = turn
-        .parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::Text { text } if !text.is_empty() => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
-    (!texts.is_empty()).then(|| texts.join("\n"))
-}
-
-fn tool_call(call: &ToolCall) -> Value {
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
-}
-
-fn tool(tool: &Tool) -> Value {
-    let schema = match &tool.input {
-        ToolInput::Json(schema) => schema.clone(),
-        ToolInput::Text { .. } => json!({"type": "object"}),
-    };
-    let function = json!({"name": tool.name, "description": tool.description, "parameters": schema});
-    json!({"type": "function", "function": function})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::reasons;
-
-    #[test]
-    fn knows_openais_reasoning_models_by_name() {
-        for model in
-            ["o1", "o3-mini", "o4-mini-2025", "gpt-5", "gpt-5.2-codex", "openai/gpt-5-nano", "gpt-10"]
-        {
-            assert!(reasons(model), "{model}");
+fn thinking(request: &Request, model: Model<'_>, body: &mut Value, unsaid: &mut Unsaid) {
+    if request.show_thoughts == Some(true) {
+        unsaid.note("show_thoughts");
+    }
+    let Some(thinking) = request.thinking else { return };
+    match model.effort(thinking) {
+        Some(Ok(word)) => body["reasoning_effort"] = json!(word),
+        Some(Err(word)) => {
+            body["reasoning_effort"] = json!(word);
+            unsaid.note("thinking");
         }
-        for model in
-            ["gpt-4o", "gpt-4.1-mini", "gpt-oss-120b", "olmo-2", "openchat", "llama3", "gpt-3.5-turbo"]
-        {
-            assert!(!reasons(model), "{model}");
+        None if thinking == chat::Thinking::Adaptive => {}
+        None => unsaid.note("thinking"),
+    }
+}
+
+fn shape(format: &Format, body: &mut Value) {
+    match format {
+        Format::Text => {}
+        Format::Json => body["response_format"] = json!({"type": "json_object"}),
+        Format::Schema { .. } => {
+            body["response_format"] = json!({"type": "json_schema", "json_schema": schema(format)});
         }
+    }
+}
+
+/// A schema with its name; null for what is none.
+pub(crate) fn schema(format: &Format) -> Value {
+    let Format::Schema { name, description, schema, strict } = format else { return Value::Null };
+    let mut written = json!({"name": name.as_deref().unwrap_or(SCHEMA_NAME), "schema": schema});
+    if let Some(description) = description {
+        written["description"] = json!(description);
+    }
+    if let Some(strict) = strict {
+        written["strict"] = json!(strict);
+    }
+    written
+}
+
+fn whom(request: &Request, model: Model<'_>, body: &mut Value, unsaid: &mut Unsaid) {
+    match &request.user {
+        Some(user) if user.len() <= MAX_USER => body["user"] = json!(user),
+        Some(_) => unsaid.note("user"),
+        None => {}
+    }
+    match &request.cache_key {
+        Some(key) if model.is_openais() => body["prompt_cache_key"] = json!(key),
+        Some(_) => unsaid.note("cache_key"),
+        None => {}
     }
 }

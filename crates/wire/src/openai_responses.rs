@@ -1,0 +1,28 @@
+//! OpenAI Responses. Source: the API reference of `/v1/responses`, and the types of OpenAI's own client libraries.
+
+mod decode;
+mod encode;
+mod input;
+mod item;
+mod kept;
+mod request;
+mod response;
+mod said;
+mod sent;
+mod stream;
+mod tools;
+
+pub use crate::openai_chat::{error, error_message, model, models, models_list};
+pub use decode::{Decoder, answer};
+pub use encode::encode;
+pub use kept::{Conversation, Kept};
+pub use request::request;
+pub use response::{whole, whole_kept};
+pub use stream::Encoder;
+
+/// What `/v1/responses/input_tokens` answers; it takes what `/v1/responses` takes.
+pub fn counted(tokens: units::TokenCount) -> Vec<u8> {
+    serde_json::json!({"object": "response.input_tokens", "input_tokens": tokens}).to_string().into_bytes()
+}
+
+const DIALECT: &str = "OpenAI Responses";
