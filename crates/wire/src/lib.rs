@@ -6,6 +6,8 @@
 pub mod anthropic;
 mod arguments;
 mod asked;
+mod balance;
+mod blocks;
 mod decode;
 mod dialect;
 mod embeddings;
@@ -20,11 +22,13 @@ pub mod openai_chat;
 pub mod openai_embeddings;
 pub mod openai_responses;
 pub mod patch;
+mod reading;
 mod refused;
 pub mod seal;
 pub mod sse;
 #[cfg(test)]
 mod transcript;
+mod unread;
 mod unsaid;
 pub mod watch;
 
