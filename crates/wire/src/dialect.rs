@@ -27,3 +27,13 @@ impl Dialect {
         }
     }
 }
+
+/// The body of an error, as clients of the dialect read it.
+pub fn error_body(dialect: Dialect, failure: &crate::Failure<'_>) -> Vec<u8> {
+    match dialect {
+        Dialect::Anthropic => crate::anthropic::error(failure),
+        Dialect::OpenAiChat => crate::openai_chat::error(failure),
+        Dialect::OpenAiResponses => crate::openai_responses::error(failure),
+        Dialect::Gemini => crate::gemini::error(failure),
+    }
+}

@@ -8,6 +8,7 @@ mod arguments;
 mod asked;
 mod balance;
 mod blocks;
+mod broken;
 mod decode;
 mod dialect;
 mod embeddings;
@@ -33,8 +34,9 @@ mod unsaid;
 pub mod watch;
 
 pub use asked::{Asked, Encoded, Invalid, To};
+pub use broken::{broken_array, broken_events};
 pub use decode::Decode;
-pub use dialect::Dialect;
+pub use dialect::{Dialect, error_body};
 pub use embeddings::{EmbedAsked, Embeddings};
 pub use encode::{Encode, Failure, Head};
 pub use error::Error;

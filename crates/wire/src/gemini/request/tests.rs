@@ -4,6 +4,8 @@ use chat::{Media, Seal, Source, Thought, ToolCall, ToolResult};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use chat::Part;
+
 use super::*;
 use crate::gemini::encode;
 use crate::transcript::to;
