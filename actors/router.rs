@@ -143,8 +143,10 @@ impl gateway::Report for Reports {
         {
             warn!(?refused, "an outcome was not counted");
         }
-        // An answer's usage is stored with the answer itself, by whoever asked; what came to nothing is stored here.
-        if outcome.end != End::Answered && outcome.usage != Usage::default() {
+        // An agent's answer is stored with its usage, by whoever asked; what came to nothing, and what clients were answered,
+        // is stored here.
+        let is_stored = outcome.end == End::Answered && outcome.role != gateway::CLIENT;
+        if !is_stored && outcome.usage != Usage::default() {
             self.recorder.usage(self.row(outcome));
         }
     }

@@ -118,6 +118,11 @@ impl Workbench {
         self.parts.roots.open(root)
     }
 
+    /// What calls models.
+    pub fn gateway(&self) -> &gateway::Gateway {
+        &self.parts.gateway
+    }
+
     /// Records that rows which had their time are gone.
     pub(crate) fn purged(&self, table: &str, count: u64) {
         self.parts.recorder.audit(Entry {

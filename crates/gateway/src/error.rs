@@ -91,6 +91,10 @@ pub enum Why {
         /// An operator holds it open.
         forced: bool,
     },
+    /// It does not speak the client's dialect: it was not called.
+    OtherDialect,
+    /// The request cannot be handed on as it is.
+    BadRequest(wire::Invalid),
     /// The call failed.
     Upstream(Box<upstream::Error>),
     /// The stream ended in order, but the model never said that it had stopped.
@@ -103,8 +107,9 @@ impl Why {
     /// What can be done; `None` for a candidate that was not called.
     pub fn class(&self) -> Option<FailureClass> {
         match self {
-            Self::Open { .. } => None,
+            Self::Open { .. } | Self::OtherDialect => None,
             Self::Upstream(error) => Some(error.class()),
+            Self::BadRequest(_) => Some(FailureClass::Client),
             Self::NeverStopped | Self::TooLarge => Some(FailureClass::Malformed),
         }
     }
@@ -114,7 +119,7 @@ impl Why {
         match self {
             Self::Open { retry_after, .. } => *retry_after,
             Self::Upstream(error) => error.retry_after(),
-            Self::NeverStopped | Self::TooLarge => None,
+            Self::OtherDialect | Self::BadRequest(_) | Self::NeverStopped | Self::TooLarge => None,
         }
     }
 }
@@ -127,6 +132,8 @@ impl fmt::Display for Why {
             Self::Open { retry_after: Some(after), .. } => {
                 write!(f, "passed by after too many failures, for another {}", seconds(*after))
             }
+            Self::OtherDialect => f.write_str("passed by: it does not offer this"),
+            Self::BadRequest(invalid) => write!(f, "the request cannot be handed on: {invalid}"),
             Self::Upstream(error) => {
                 // Its own text shows the prompt's beginning, which is for the script's author alone.
                 if let upstream::Error::NoRule(none) = error.as_ref() {

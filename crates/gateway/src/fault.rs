@@ -61,8 +61,9 @@ impl Why {
     /// Whose failure it was.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Open { forced: true, .. } | Self::TooLarge => Fault::Policy,
+            Self::Open { forced: true, .. } | Self::TooLarge | Self::OtherDialect => Fault::Policy,
             Self::Open { forced: false, .. } | Self::NeverStopped => Fault::Provider,
+            Self::BadRequest(_) => Fault::Caller,
             Self::Upstream(error) => of_upstream(error),
         }
     }

@@ -4,7 +4,7 @@ use chat::{Answer, Assembler, Event, Parameter, Part, Request, Source};
 
 use crate::asked::Asked;
 use crate::run::Ask;
-use crate::{MAX_ANSWER_BYTES, Why};
+use crate::{Deployment, MAX_ANSWER_BYTES, Why};
 
 /// Who shows an event to the caller.
 pub(crate) type OnEvent<'a> = &'a mut (dyn FnMut(&Event) + Send);
@@ -17,6 +17,10 @@ pub(crate) struct Hearing<'a> {
 
 impl Ask for Hearing<'_> {
     type Answer = Answer;
+
+    fn fits(&self, _: &Deployment) -> bool {
+        true
+    }
 
     fn tells(&self, parameter: Parameter) -> bool {
         self.request.has(parameter)

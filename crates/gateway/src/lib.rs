@@ -11,9 +11,11 @@ mod fault;
 mod hearing;
 mod operation;
 mod out;
+mod relaying;
 mod report;
 mod routes;
 mod run;
+mod told;
 mod traced;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use access::Models;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use chat::{Answer, Event, Usage};
 use clock::Clock;
 use units::{DeploymentId, Nanodollars};
@@ -30,17 +33,23 @@ pub use error::{Attempt, Error, Interrupted, Why};
 pub use fault::Fault;
 pub use operation::Operation;
 pub use out::{Begun, Out};
+pub use relaying::Relay;
 pub use report::{Concluded, End, Outcome, Report};
 pub use routes::{Deployment, Routes};
+pub use told::Told;
 
 use concluding::Concluding;
 use hearing::Hearing;
+use relaying::Relaying;
 use run::{Heard, Question, Run};
 
 /// The longest that one call may take, whatever its caller grants.
 pub const MAX_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most bytes of text and tool calls in one answer.
 pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Who asks when a client does: the role of its calls.
+pub const CLIENT: &str = "client";
 
 /// Draws a random number from 0 to 1, so that waiting callers do not come back all at once.
 pub type Jitter = Arc<dyn Fn() -> f64 + Send + Sync>;
@@ -86,6 +95,21 @@ pub struct Call<'a> {
     pub within: Duration,
 }
 
+/// A client's request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// What came in.
+    pub relay: Relay<'a>,
+    /// What for.
+    pub operation: Operation,
+    /// Which models it may be asked of.
+    pub models: &'a Models,
+    /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
+    pub within: Duration,
+    /// What the request is called in the log.
+    pub request_id: &'a str,
+}
+
 /// A whole answer, and what it took to get it.
 #[derive(Debug)]
 pub struct Receipt {
@@ -126,6 +150,39 @@ impl Gateway {
         ended
     }
 
+    /// Has a client's request answered in the client's own dialect. Dropping the future cancels the call.
+    ///
+    /// As for [`Gateway::call`], candidates follow one another until the first output; after it, a stream that breaks off is
+    /// ended in the client's dialect, and the error says so.
+    ///
+    /// # Errors
+    /// As for [`Gateway::call`].
+    pub async fn relay<O: Out>(&self, asking: Asking<'_>, out: &mut O) -> Result<(), Error> {
+        let concluding = Concluding::begin(self, asking.operation);
+        let mut ended = self.relayed(asking, out).await;
+        if let Err(Error::Interrupted(interrupted)) = &mut ended {
+            out.give(Bytes::from(asking.broken(interrupted))).await;
+        }
+        concluding.end(&ended);
+        ended
+    }
+
+    async fn relayed<O: Out>(&self, asking: Asking<'_>, out: &mut O) -> Result<(), Error> {
+        let Asking { relay, operation, models, within, .. } = asking;
+        let routes = self.routes.load_full();
+        let candidates = routes.candidates_named(relay.model, models)?;
+        let question = Question { role: CLIENT, operation, within };
+        let mut run = Run::start(self, question, routes.table().policy().attempts());
+        let mut relaying = Relaying { relay, out };
+        for (place, deployment) in candidates.iter().enumerate() {
+            let others = candidates[place + 1..].iter().any(|other| other.may_answer());
+            if run.candidate(deployment, others, &mut relaying).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(run.unavailable())
+    }
+
     async fn answer(
         &self,
         call: Call<'_>,
@@ -144,6 +201,26 @@ impl Gateway {
             }
         }
         Err(run.unavailable())
+    }
+}
+
+impl Asking<'_> {
+    /// The end of a stream that broke off.
+    fn broken(&self, interrupted: &Interrupted) -> Vec<u8> {
+        let told = told::why(&interrupted.why);
+        let message = interrupted.to_string();
+        let failure = wire::Failure {
+            status: told.status,
+            message: &message,
+            code: told.code,
+            param: None,
+            request_id: self.request_id,
+        };
+        if self.relay.is_array() {
+            wire::broken_array(&failure)
+        } else {
+            wire::broken_events(self.relay.dialect, &failure)
+        }
     }
 }
 

@@ -68,9 +68,20 @@ impl Routes {
         self.deployments.get(id)
     }
 
+    pub(crate) fn candidates_named(
+        &self,
+        name: &str,
+        allowed: &Models,
+    ) -> Result<Vec<&Deployment>, NoCandidate> {
+        Ok(self.ready(&routing::candidates_named(&self.table, name, allowed)?))
+    }
+
     pub(crate) fn candidates(&self, role: &str, allowed: &Models) -> Result<Vec<&Deployment>, NoCandidate> {
-        let ids = routing::candidates_among(&self.table, role, allowed)?;
-        Ok(ids.iter().filter_map(|id| self.deployments.get(id)).map(AsRef::as_ref).collect())
+        Ok(self.ready(&routing::candidates_among(&self.table, role, allowed)?))
+    }
+
+    fn ready(&self, ids: &[DeploymentId]) -> Vec<&Deployment> {
+        ids.iter().filter_map(|id| self.deployments.get(id)).map(AsRef::as_ref).collect()
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) trait Ask {
     /// What the caller is given at the end.
     type Answer;
 
+    /// Whether this deployment can be asked at all.
+    fn fits(&self, deployment: &Deployment) -> bool;
+
     /// Whether the question tells the model this parameter.
     fn tells(&self, parameter: Parameter) -> bool;
 
@@ -150,7 +153,11 @@ impl<'a> Run<'a> {
         ask: &mut A,
         untold: Option<Parameter>,
     ) -> Result<Result<A::Answer, Attempt>, Error> {
-        let entered = Asked::enter(deployment, self.gateway, self.question, self.left());
+        let entered = if ask.fits(deployment) {
+            Asked::enter(deployment, self.gateway, self.question, self.left())
+        } else {
+            Err(Why::OtherDialect)
+        };
         let mut asked = match entered {
             Ok(asked) => asked,
             Err(why) => {

@@ -1,0 +1,207 @@
+//! A client's own bytes, answered in the client's own dialect: how doors ask.
+//!
+//! Where the provider speaks the same dialect, the bytes go through as they are; `docs/gateway.md` lists what may change.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use chat::Parameter;
+use upstream::{Method, Relayed, Verbatim, Way};
+use wire::hot::Hot;
+use wire::patch::{self, Patch};
+use wire::watch::{self, Start, Watch};
+use wire::{Dialect, Invalid};
+
+use crate::asked::Asked;
+use crate::run::Ask;
+use crate::{Begun, Deployment, MAX_ANSWER_BYTES, Out, Why};
+
+/// A request as it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Relay<'a> {
+    /// What the client speaks.
+    pub dialect: Dialect,
+    /// What it asks for.
+    pub way: Way<'a>,
+    /// The model, as the client calls it.
+    pub model: &'a str,
+    /// The body.
+    pub body: &'a Bytes,
+    /// What was read of it.
+    pub hot: &'a Hot<'a>,
+    /// Headers that go along, by their names in lower case.
+    pub headers: &'a [(&'static str, String)],
+}
+
+pub(crate) struct Relaying<'a, O> {
+    pub(crate) relay: Relay<'a>,
+    pub(crate) out: &'a mut O,
+}
+
+impl<O: Out> Ask for Relaying<'_, O> {
+    type Answer = ();
+
+    fn fits(&self, deployment: &Deployment) -> bool {
+        let upstream::Endpoint::Http(endpoint) = &deployment.endpoint else { return false };
+        endpoint.offers(at(self.relay.way, deployment))
+    }
+
+    fn tells(&self, parameter: Parameter) -> bool {
+        self.relay.dialect != Dialect::Gemini && self.relay.hot.fields.get(parameter.name()).is_some()
+    }
+
+    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
+        let deployment = asked.deployment;
+        let upstream::Endpoint::Http(endpoint) = &deployment.endpoint else { return Err(Why::OtherDialect) };
+        let relay = self.relay;
+        let way = at(relay.way, deployment);
+        let (body, unsaid) = relay.body_for(deployment, untold).map_err(Why::BadRequest)?;
+        let call = Verbatim { way, headers: relay.headers, body: &body, waits: asked.waits() };
+        let answer = asked.gateway.client.relay(endpoint, &call).await.map_err(failed)?;
+        let begun = Begun {
+            status: answer.status(),
+            content_type: answer.content_type(),
+            headers: answer.headers(),
+            deployment: deployment.id.clone(),
+            unsaid,
+            whole: None,
+        };
+        if relay.is_streamed() {
+            self.stream(answer, begun, asked).await
+        } else {
+            self.whole(answer, begun, asked).await
+        }
+    }
+}
+
+impl<O: Out> Relaying<'_, O> {
+    /// A whole answer is read before any of it is shown: an error inside of a success still goes to the next candidate.
+    async fn whole(&mut self, mut answer: Relayed, begun: Begun, asked: &mut Asked<'_>) -> Result<(), Why> {
+        if !begun.content_type.contains("json") {
+            return Err(failed(answer.unexpected("application/json")));
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if body.len() + piece.len() > MAX_ANSWER_BYTES {
+                return Err(Why::TooLarge);
+            }
+            body.extend_from_slice(&piece);
+        }
+        let seen = watch::whole(self.relay.dialect, &body).map_err(|error| failed(answer.broken(error)))?;
+        asked.used(seen.usage.unwrap_or_default());
+        asked.shows();
+        self.out.begin(Begun { whole: Some(Bytes::from(body)), ..begun });
+        Ok(())
+    }
+
+    /// What comes before the first output is held back, so that an error still goes to the next candidate.
+    async fn stream(&mut self, mut answer: Relayed, begun: Begun, asked: &mut Asked<'_>) -> Result<(), Why> {
+        if !begun.content_type.starts_with("text/event-stream") && !self.relay.is_array() {
+            return Err(failed(answer.unexpected("text/event-stream")));
+        }
+        let mut watch = self.relay.watch();
+        let mut begun = Some(begun);
+        let mut pieces = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            let pushed = watch.push(&piece, &mut pieces);
+            asked.used(watch.seen().usage.unwrap_or_default());
+            pushed.map_err(|error| failed(answer.broken(error)))?;
+            match watch.start() {
+                Start::Waiting => continue,
+                Start::Failed => break,
+                Start::Output => {}
+            }
+            if let Some(begun) = begun.take() {
+                answer.begin();
+                asked.shows();
+                self.out.begin(begun);
+            }
+            for piece in pieces.drain(..) {
+                self.out.give(piece).await;
+            }
+        }
+        let ended = watch.finish(&mut pieces);
+        asked.used(watch.seen().usage.unwrap_or_default());
+        ended.map_err(|error| failed(answer.broken(error)))?;
+        if let Some(begun) = begun.take() {
+            asked.shows();
+            self.out.begin(begun);
+        }
+        for piece in pieces.drain(..) {
+            self.out.give(piece).await;
+        }
+        Ok(())
+    }
+}
+
+impl Relay<'_> {
+    fn is_streamed(&self) -> bool {
+        match self.way {
+            Way::Messages | Way::ChatCompletions | Way::Responses => self.hot.is_streamed,
+            Way::CountTokens | Way::Embeddings => false,
+            Way::Gemini { method, .. } => matches!(method, Method::StreamEvents | Method::StreamArray),
+        }
+    }
+
+    /// Whether the stream is one JSON array and no events.
+    pub(crate) fn is_array(&self) -> bool {
+        matches!(self.way, Way::Gemini { method: Method::StreamArray, .. })
+    }
+
+    fn watch(&self) -> Watch {
+        if self.asks_for_usage() { Watch::without_usage() } else { Watch::new(self.dialect) }
+    }
+
+    /// Whether the provider has to be asked to tell what was used, which the client did not ask for.
+    fn asks_for_usage(&self) -> bool {
+        self.dialect == Dialect::OpenAiChat && self.is_streamed() && !self.hot.wants_usage
+    }
+
+    /// The body for a deployment, and what had to be left out of it.
+    fn body_for(
+        &self,
+        deployment: &Deployment,
+        untold: Option<Parameter>,
+    ) -> Result<(Cow<'_, Bytes>, Vec<String>), Invalid> {
+        let mut unsaid: Vec<String> = untold.iter().map(|parameter| parameter.name().to_owned()).collect();
+        let mut patch = Patch::new(self.body, &self.hot.fields)?;
+        let model = deployment.id.model.as_str();
+        if self.hot.model.as_ref().is_some_and(|named| named != model) {
+            patch.set_text("model", model);
+        }
+        if let Some(parameter) = untold {
+            patch.remove(parameter.name());
+        }
+        if self.asks_for_usage() {
+            patch.include_usage()?;
+        }
+        let patched = patch.apply().map(Bytes::from);
+        let body = patched.map_or(Cow::Borrowed(self.body), Cow::Owned);
+        let unsealed = patch::unseal(&body, &deployment.id.to_string())?;
+        Ok(match unsealed {
+            None => (body, unsaid),
+            Some(unsealed) => {
+                if unsealed.dropped > 0 {
+                    unsaid.push("thoughts".to_owned());
+                }
+                (Cow::Owned(Bytes::from(unsealed.body)), unsaid)
+            }
+        })
+    }
+}
+
+/// The same way to another's model.
+fn at<'a>(way: Way<'_>, deployment: &'a Deployment) -> Way<'a> {
+    match way {
+        Way::Messages => Way::Messages,
+        Way::CountTokens => Way::CountTokens,
+        Way::ChatCompletions => Way::ChatCompletions,
+        Way::Responses => Way::Responses,
+        Way::Embeddings => Way::Embeddings,
+        Way::Gemini { method, .. } => Way::Gemini { model: deployment.id.model.as_str(), method },
+    }
+}
+
+fn failed(error: upstream::Error) -> Why {
+    Why::Upstream(Box::new(error))
+}
