@@ -14,6 +14,7 @@ mod captures;
 mod changes;
 mod configuration;
 mod counts;
+mod dialects;
 mod door;
 mod failures;
 mod following;
@@ -76,6 +77,8 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     /// The limits of runs that name none.
     pub(crate) limits: workflow::Settings,
+    /// What the doors for vendors' clients allow.
+    pub(crate) gateway: Arc<crate::config::settings::Gateway>,
     /// How long what is finished is kept.
     pub(crate) rules: actors::retention::Rules,
     /// One permit for each open stream.
@@ -116,6 +119,15 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/purge", [post().to(kept::purge)]))
         .service(at("/admin/models", [get().to(kept::models)]))
         .service(at("/admin/prompts", [get().to(kept::prompts)]))
+        .service(at("/v1/messages", [post().to(dialects::messages)]))
+        .service(at("/v1/messages/count_tokens", [post().to(dialects::count_tokens)]))
+        .service(at("/v1/chat/completions", [post().to(dialects::chat_completions)]))
+        .service(at("/v1/responses", [post().to(dialects::responses)]))
+        .service(at("/v1/embeddings", [post().to(dialects::embeddings)]))
+        .service(at("/v1/models", [get().to(dialects::models)]))
+        .service(at("/v1/models/{call:.*}", [post().to(dialects::gemini)]))
+        .service(at("/v1beta/models", [get().to(dialects::gemini_models)]))
+        .service(at("/v1beta/models/{call:.*}", [post().to(dialects::gemini)]))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
         .service(at("/v1/workflows/{id}", [get().to(workflows::show)]))

@@ -182,6 +182,7 @@ impl Server {
             changes: Arc::new(Changes::new()),
             clock: clock.clone(),
             limits: loaded.settings.workflow.limits(Mode::Run),
+            gateway: Arc::new(loaded.settings.gateway.clone()),
             rules: loaded.settings.retention.rules(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: stops,

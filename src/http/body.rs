@@ -13,7 +13,7 @@ use actix_web::{Error, HttpMessage};
 use futures_util::StreamExt;
 
 use super::gate::{self, Gate};
-use super::{Refusal, nesting};
+use super::{Refusal, dialects, nesting};
 
 /// The middleware that reads the body.
 pub(crate) async fn taken(
@@ -48,7 +48,8 @@ fn none(request: &ServiceRequest) -> Result<(), Refusal> {
 async fn read(request: &mut ServiceRequest, gate: &Gate) -> Result<(), Refusal> {
     let limits = &gate.rules().limits;
     is_json(request)?;
-    let most = limits.body_bytes.size();
+    let of_vendor = dialects::most_bytes(request);
+    let most = of_vendor.unwrap_or_else(|| limits.body_bytes.size());
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > most as u64) {
@@ -65,7 +66,8 @@ async fn read(request: &mut ServiceRequest, gate: &Gate) -> Result<(), Refusal> 
         }
     };
     let most = limits.body_depth.size();
-    if !nesting::is_within(&bytes, most) {
+    // How deep a vendor's client may nest is found where its body is read.
+    if of_vendor.is_none() && !nesting::is_within(&bytes, most) {
         return Err(Refusal::TooDeep { most });
     }
     request.set_payload(Payload::from(bytes));

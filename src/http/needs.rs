@@ -26,6 +26,8 @@ pub(super) enum Need {
 const GET: &str = "GET";
 const POST: &str = "POST";
 const LOOK_AT_WORKFLOWS: Need = Need::Look(&[Scope::Workflows]);
+/// What a model is asked neither writes nor runs anything here.
+const GATEWAY: Need = Need::Look(&[Scope::Gateway]);
 const WORKFLOWS: Need = Need::Key(Scope::Workflows);
 /// Where it is told what was counted.
 const METRICS: &str = "/metrics";
@@ -57,6 +59,15 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/admin/keys", POST, ADMIN),
     ("/admin/keys/{id}/revoke", POST, ADMIN),
     ("/admin/keys/{id}/rotate", POST, ADMIN),
+    ("/v1/messages", POST, GATEWAY),
+    ("/v1/messages/count_tokens", POST, GATEWAY),
+    ("/v1/chat/completions", POST, GATEWAY),
+    ("/v1/responses", POST, GATEWAY),
+    ("/v1/embeddings", POST, GATEWAY),
+    ("/v1/models", GET, GATEWAY),
+    ("/v1/models/{call:.*}", POST, GATEWAY),
+    ("/v1beta/models", GET, GATEWAY),
+    ("/v1beta/models/{call:.*}", POST, GATEWAY),
     ("/v1/providers", GET, Need::Look(&[Scope::Workflows, Scope::Gateway])),
     ("/v1/workflows", GET, LOOK_AT_WORKFLOWS),
     ("/v1/workflows", POST, WORKFLOWS),

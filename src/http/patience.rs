@@ -9,7 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use super::auditing::Asked;
-use super::{Refusal, gate};
+use super::{Refusal, dialects, gate};
 
 /// A request whose answer is awaited.
 struct Awaited {
@@ -38,7 +38,7 @@ pub(super) async fn answered(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let gate = gate::of(&request);
     let mut awaited = Awaited { request: request.request().clone(), is_answered: false };
-    let within = gate.rules().limits.answer_s.seconds();
+    let within = dialects::within(&request).unwrap_or_else(|| gate.rules().limits.answer_s.seconds());
     let answer = gate.clock().timeout(within, next.call(request)).await;
     awaited.is_answered = true;
     match answer {

@@ -15,7 +15,7 @@ use tracing::{Level, Span, enabled};
 
 use super::auditing::Asked;
 use super::door::Arrival;
-use super::{Refusal, gate};
+use super::{Refusal, dialects, gate};
 
 /// The header that carries it, both ways.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,11 +44,12 @@ pub(crate) async fn named(
     };
     let value = HeaderValue::from_str(&id).expect("its letters were chosen for that");
     match answered {
-        Ok(mut response) => {
+        Ok(response) => {
             report(&id, &method, &response);
             if let Some(asked) = asked {
                 asked.answered(&response);
             }
+            let mut response = dialects::reworded(response, &id);
             response.headers_mut().insert(REQUEST_ID, value);
             Ok(response)
         }
