@@ -1,7 +1,7 @@
 //! What all decoders have in common.
 
 use chat::Event;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::{Error, sse};
 
@@ -27,10 +27,10 @@ pub trait Decode: Send {
 }
 
 /// Reads JSON; the error tells the place but never the content, which may be a model's words.
-pub(crate) fn parse<T: DeserializeOwned>(
+pub(crate) fn parse<'a, T: Deserialize<'a>>(
     dialect: &'static str,
     what: &'static str,
-    json: &[u8],
+    json: &'a [u8],
 ) -> Result<T, Error> {
     serde_json::from_slice(json).map_err(|error| {
         let rule = if error.is_data() { "a field has another type than documented" } else { "it is no JSON" };

@@ -6,6 +6,7 @@
 pub mod anthropic;
 mod arguments;
 mod asked;
+mod blocks;
 mod decode;
 mod embeddings;
 mod encode;
@@ -17,11 +18,13 @@ mod number;
 pub mod openai_chat;
 pub mod openai_embeddings;
 pub mod openai_responses;
+mod reading;
 mod refused;
 pub mod seal;
 pub mod sse;
 #[cfg(test)]
 mod transcript;
+mod unread;
 mod unsaid;
 
 pub use asked::{Asked, Encoded, Invalid, To};

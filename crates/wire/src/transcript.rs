@@ -24,6 +24,19 @@ pub(crate) fn text(text: &str) -> Event {
     Event::Text { text: text.to_owned() }
 }
 
+pub(crate) fn began(id: &str, model: &str) -> Event {
+    Event::Began { id: Some(id.to_owned()), model: Some(model.to_owned()) }
+}
+
+pub(crate) fn thought(text: &str) -> Event {
+    Event::Thought { text: text.to_owned() }
+}
+
+/// A seal as a decoder of answers gives it.
+pub(crate) fn sealed(value: &str, whole: bool) -> Event {
+    Event::Sealed(chat::Seal { issuer: None, value: value.to_owned(), whole })
+}
+
 pub(crate) fn started(index: u32, id: &str, name: &str) -> Event {
     Event::ToolCallStarted { index, id: id.to_owned(), name: name.to_owned() }
 }
@@ -73,4 +86,29 @@ pub(crate) fn request() -> chat::Request {
 /// To whom the tests encode.
 pub(crate) fn to(model: &str) -> crate::To<'_> {
     crate::To { model, is_streamed: true, issuer: "tests" }
+}
+
+/// What the tests' answers say of themselves.
+pub(crate) fn head(request: &chat::Request) -> crate::Head<'_> {
+    crate::Head { id: "1", model: "m", created_s: 0, wants_usage: true, issuer: "tests", request }
+}
+
+/// Events with pieces of the same kind joined, and with only the last usage, at the end.
+pub(crate) fn joined(events: &[Event]) -> Vec<Event> {
+    let mut joined: Vec<Event> = Vec::new();
+    let mut used = None;
+    for event in events {
+        match (joined.last_mut(), event) {
+            (_, Event::Usage(_)) => used = Some(event.clone()),
+            (Some(Event::Text { text: before }), Event::Text { text })
+            | (Some(Event::Thought { text: before }), Event::Thought { text }) => before.push_str(text),
+            (
+                Some(Event::ToolCallArguments { index: same, json: before }),
+                Event::ToolCallArguments { index, json },
+            ) if same == index => before.push_str(json),
+            _ => joined.push(event.clone()),
+        }
+    }
+    joined.extend(used);
+    joined
 }

@@ -1,19 +1,20 @@
 //! Events out of Anthropic's stream: `message_start`, blocks one after the other, `message_delta`, `message_stop`.
 
-use chat::{Event, StopReason};
+use chat::Event;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use units::TokenCount;
 
-use super::{DIALECT, Reported};
+use super::{DIALECT, Reported, Usage, stop_reason};
 use crate::decode::{Decode, next_tool_call, parse};
-use crate::{Error, sse};
+use crate::{Error, seal, sse};
 
 /// Decodes one answer.
 #[derive(Debug, Default)]
 pub struct Decoder {
     usage: chat::Usage,
     calls: Vec<Call>,
+    /// Of the open block; it counts when the block ends, and a later one replaces it.
+    signature: Option<String>,
     stopped: bool,
     ended: bool,
 }
@@ -58,6 +59,8 @@ enum Incoming {
 
 #[derive(Deserialize)]
 struct Started {
+    id: Option<String>,
+    model: Option<String>,
     #[serde(default)]
     usage: Option<Usage>,
 }
@@ -68,6 +71,15 @@ enum Block {
     Text {
         #[serde(default)]
         text: String,
+    },
+    Thinking {
+        #[serde(default)]
+        thinking: String,
+        #[serde(default)]
+        signature: String,
+    },
+    RedactedThinking {
+        data: String,
     },
     ToolUse {
         id: String,
@@ -85,6 +97,12 @@ enum Piece {
     TextDelta {
         text: String,
     },
+    ThinkingDelta {
+        thinking: String,
+    },
+    SignatureDelta {
+        signature: String,
+    },
     InputJsonDelta {
         partial_json: String,
     },
@@ -96,15 +114,8 @@ enum Piece {
 struct Change {
     #[serde(default)]
     stop_reason: Option<String>,
-}
-
-/// All counts are cumulative; a later message may leave out what has not changed.
-#[derive(Deserialize)]
-struct Usage {
-    input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
+    #[serde(default)]
+    stop_sequence: Option<String>,
 }
 
 impl Decode for Decoder {
@@ -113,7 +124,9 @@ impl Decode for Decoder {
             return Ok(Vec::new());
         }
         match parse(DIALECT, "a frame", frame.data.as_bytes())? {
-            Incoming::MessageStart { message } => Ok(self.used(message.usage).into_iter().collect()),
+            Incoming::MessageStart { message: Started { id, model, usage } } => {
+                Ok([Event::Began { id, model }].into_iter().chain(self.used(usage)).collect())
+            }
             Incoming::ContentBlockStart { index, content_block } => self.start(index, content_block),
             Incoming::ContentBlockDelta { index, delta } => self.extend(index, delta),
             Incoming::ContentBlockStop { index } => Ok(self.stop(index)),
@@ -121,7 +134,7 @@ impl Decode for Decoder {
                 let mut events: Vec<Event> = self.used(usage).into_iter().collect();
                 if let Some(reason) = delta.stop_reason.filter(|_| !self.stopped) {
                     self.stopped = true;
-                    events.push(Event::Stopped { reason: stop_reason(reason) });
+                    events.push(Event::Stopped { reason: stop_reason(reason, delta.stop_sequence) });
                 }
                 Ok(events)
             }
@@ -129,9 +142,7 @@ impl Decode for Decoder {
                 self.ended = true;
                 Ok(Vec::new())
             }
-            Incoming::Error { error } => {
-                Err(Error::Reported { status: error.status(), message: error.message })
-            }
+            Incoming::Error { error } => Err(error.into()),
             Incoming::Unknown => Ok(Vec::new()),
         }
     }
@@ -147,18 +158,18 @@ impl Decode for Decoder {
 
 impl Decoder {
     fn used(&mut self, usage: Option<Usage>) -> Option<Event> {
-        let usage = usage?;
-        let set = |count: &mut TokenCount, new: Option<u64>| *count = new.map_or(*count, TokenCount);
-        set(&mut self.usage.input, usage.input_tokens);
-        set(&mut self.usage.cached_input, usage.cache_read_input_tokens);
-        set(&mut self.usage.cache_written, usage.cache_creation_input_tokens);
-        set(&mut self.usage.output, usage.output_tokens);
+        usage?.put_into(&mut self.usage);
         Some(Event::Usage(self.usage))
     }
 
     fn start(&mut self, block: u64, content: Block) -> Result<Vec<Event>, Error> {
         match content {
             Block::Text { text } => Ok(said(text)),
+            Block::Thinking { thinking, signature } => {
+                self.sign(signature);
+                Ok(thought(thinking))
+            }
+            Block::RedactedThinking { data } => Ok(vec![Event::Sealed(seal::unpack(&data, true))]),
             Block::ToolUse { id, name, input } => {
                 let index = next_tool_call(self.calls.len())?;
                 let whole = (!input.is_empty()).then(|| Value::Object(input).to_string());
@@ -172,6 +183,11 @@ impl Decoder {
     fn extend(&mut self, block: u64, piece: Piece) -> Result<Vec<Event>, Error> {
         match piece {
             Piece::TextDelta { text } => Ok(said(text)),
+            Piece::ThinkingDelta { thinking } => Ok(thought(thinking)),
+            Piece::SignatureDelta { signature } => {
+                self.sign(signature);
+                Ok(Vec::new())
+            }
             Piece::InputJsonDelta { partial_json } if partial_json.is_empty() => Ok(Vec::new()),
             Piece::InputJsonDelta { partial_json: json } => {
                 let Some((index, call)) = self.call(block) else {
@@ -190,8 +206,16 @@ impl Decoder {
     }
 
     fn stop(&mut self, block: u64) -> Vec<Event> {
+        let seal = self.signature.take().map(|signature| Event::Sealed(seal::unpack(&signature, false)));
         let whole = self.call(block).and_then(|(index, call)| Some((index, call.whole.take()?)));
-        whole.map(|(index, json)| Event::ToolCallArguments { index, json }).into_iter().collect()
+        let whole = whole.map(|(index, json)| Event::ToolCallArguments { index, json });
+        seal.into_iter().chain(whole).collect()
+    }
+
+    fn sign(&mut self, signature: String) {
+        if !signature.is_empty() {
+            self.signature = Some(signature);
+        }
     }
 
     fn call(&mut self, block: u64) -> Option<(u32, &mut Call)> {
@@ -203,12 +227,6 @@ fn said(text: String) -> Vec<Event> {
     if text.is_empty() { Vec::new() } else { vec![Event::Text { text }] }
 }
 
-fn stop_reason(word: String) -> StopReason {
-    match word.as_str() {
-        "end_turn" | "stop_sequence" => StopReason::EndOfTurn,
-        "tool_use" => StopReason::ToolUse,
-        "max_tokens" => StopReason::MaxOutput,
-        "refusal" => StopReason::Refusal,
-        _ => StopReason::Other(word),
-    }
+fn thought(text: String) -> Vec<Event> {
+    if text.is_empty() { Vec::new() } else { vec![Event::Thought { text }] }
 }
