@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 use chat::{Event, Part, Seal};
 
+use crate::balance::Balance;
+
 /// What a block holds.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -58,7 +60,7 @@ struct Block {
     is_empty: bool,
     /// Nothing can follow, whatever comes.
     is_over: bool,
-    json: Json,
+    json: Balance,
 }
 
 /// The blocks that have not ended; the first is the open one.
@@ -150,7 +152,7 @@ impl Blocks {
                 open.is_empty = false;
                 tell(Step::More(&open.kind, &std::mem::take(&mut open.waiting)));
             }
-            let is_whole = !matches!(open.kind, Kind::Tool { .. }) || open.json.is_whole;
+            let is_whole = !matches!(open.kind, Kind::Tool { .. }) || open.json.is_whole();
             let (is_over, is_empty) = (open.is_over, open.is_empty);
             if !is_over && (self.0.len() == 1 || !is_whole) {
                 return;
@@ -164,41 +166,12 @@ impl Blocks {
 
 impl Block {
     fn new(kind: Kind) -> Self {
-        let json = Json::default();
+        let json = Balance::default();
         Self { kind, waiting: String::new(), has_begun: false, is_empty: true, is_over: false, json }
     }
 
     fn over(kind: Kind) -> Self {
         Self { is_over: true, ..Self::new(kind) }
-    }
-}
-
-/// Finds out when an object that comes in pieces is whole.
-#[derive(Debug, Default)]
-struct Json {
-    depth: usize,
-    is_text: bool,
-    is_escaped: bool,
-    is_whole: bool,
-}
-
-impl Json {
-    fn read(&mut self, piece: &str) {
-        for byte in piece.bytes() {
-            if std::mem::take(&mut self.is_escaped) {
-                continue;
-            }
-            match (byte, self.is_text) {
-                (b'\\', true) => self.is_escaped = true,
-                (b'"', is_text) => self.is_text = !is_text,
-                (b'{' | b'[', false) => self.depth += 1,
-                (b'}' | b']', false) => {
-                    self.depth = self.depth.saturating_sub(1);
-                    self.is_whole |= self.depth == 0;
-                }
-                _ => {}
-            }
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod anthropic;
 mod arguments;
 mod asked;
+mod balance;
 mod blocks;
 mod decode;
 mod embeddings;

@@ -1,9 +1,11 @@
 //! Server-sent events, byte by byte.
 //!
 //! Lines are cut on bytes and decoded whole, so a piece may end anywhere: inside a character or between CR and LF.
-//! Format: WHATWG HTML, section 9.2. A frame without its closing empty line is dropped, as it says there.
+//! Format: WHATWG HTML, section 9.2. A frame without its closing empty line is dropped, as it says there. Beyond it, an
+//! object that stands bare between frames is a frame: so some vendors say amid a stream why they break off.
 
 use crate::Error;
+use crate::balance::Balance;
 
 /// The most bytes of one frame, its field names and the line that is still open among them.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -25,6 +27,8 @@ pub struct Decoder {
     line: Vec<u8>,
     event: Option<String>,
     data: Option<String>,
+    /// An object without a field's name before it, as far as it has come.
+    bare: Option<(String, Balance)>,
     frame_bytes: usize,
     after_first_line: bool,
     after_carriage_return: bool,
@@ -75,8 +79,13 @@ impl Decoder {
         let line = std::str::from_utf8(bytes).map_err(|_| Error::NotUtf8)?;
         if line.is_empty() {
             self.frame_bytes = 0;
+            self.bare = None;
             let event = self.event.take();
             return Ok(self.data.take().map(|data| Frame { event, data }));
+        }
+        let is_between = self.event.is_none() && self.data.is_none();
+        if self.bare.is_some() || (is_between && line.starts_with('{')) {
+            return Ok(self.end_bare_line(line));
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -94,6 +103,17 @@ impl Decoder {
             _ => {}
         }
         Ok(None)
+    }
+
+    fn end_bare_line(&mut self, line: &str) -> Option<Frame> {
+        let (data, balance) = self.bare.get_or_insert_default();
+        data.push_str(line);
+        balance.read(line);
+        if !balance.is_whole() {
+            return None;
+        }
+        self.frame_bytes = 0;
+        self.bare.take().map(|(data, _)| Frame { event: None, data })
     }
 }
 

@@ -1,92 +1,52 @@
 //! Events out of Gemini's chunks, each of which is a whole response; the stream ends without a mark.
 
-use chat::{Event, StopReason};
-use serde::Deserialize;
-use serde_json::Value;
-use units::TokenCount;
+use chat::{Event, Media, Part, Source};
+use serde_json::value::RawValue;
 
-use super::{DIALECT, Reported};
+use super::DIALECT;
+use super::chunk::{Blob, Chunk, ContentPart, FunctionCall, stop_reason};
 use crate::decode::{Decode, next_tool_call, parse};
-use crate::{Error, sse};
+use crate::{Error, seal, sse};
 
 /// Decodes one answer.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    has_begun: bool,
+    /// What the provider calls the answer: calls that it does not name are named by it.
+    id: Option<String>,
     calls: usize,
     finish: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Chunk {
-    error: Option<Reported>,
-    #[serde(default)]
-    candidates: Vec<Candidate>,
-    prompt_feedback: Option<PromptFeedback>,
-    usage_metadata: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Candidate {
-    #[serde(default)]
-    index: u64,
-    content: Option<Content>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Content {
-    #[serde(default)]
-    parts: Vec<ContentPart>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ContentPart {
-    text: Option<String>,
-    #[serde(default)]
-    thought: bool,
-    function_call: Option<FunctionCall>,
-}
-
-/// Comes whole, never in pieces.
-#[derive(Deserialize)]
-struct FunctionCall {
-    id: Option<String>,
-    name: String,
-    args: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PromptFeedback {
-    block_reason: Option<String>,
-}
-
-/// The prompt includes what was cached; thoughts and what tools of the vendor put in are extra.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    #[serde(default)]
-    prompt_token_count: u64,
-    #[serde(default)]
-    tool_use_prompt_token_count: u64,
-    #[serde(default)]
-    cached_content_token_count: u64,
-    #[serde(default)]
-    candidates_token_count: u64,
-    #[serde(default)]
-    thoughts_token_count: u64,
-}
-
 impl Decode for Decoder {
     fn push(&mut self, frame: &sse::Frame) -> Result<Vec<Event>, Error> {
-        let chunk: Chunk = parse(DIALECT, "a chunk", frame.data.as_bytes())?;
+        self.read(frame.data.as_bytes())
+    }
+
+    fn ended(&self) -> bool {
+        false
+    }
+
+    /// Only the end tells which finish reason was the last: some models send one with every chunk.
+    fn finish(&mut self) -> Result<Vec<Event>, Error> {
+        let word = self.finish.take().ok_or(Error::Cut { dialect: DIALECT })?;
+        Ok(vec![Event::Stopped { reason: stop_reason(word, self.calls > 0) }])
+    }
+}
+
+impl Decoder {
+    /// Takes a chunk, or a whole answer.
+    pub(super) fn read(&mut self, json: &[u8]) -> Result<Vec<Event>, Error> {
+        let chunk: Chunk<'_> = parse(DIALECT, "a chunk", json)?;
         if let Some(error) = chunk.error {
-            return Err(Error::Reported { status: error.status(), message: error.message });
+            return Err(error.into());
         }
         let mut events = Vec::new();
+        let is_named = chunk.response_id.is_some() || chunk.model_version.is_some();
+        if is_named && !std::mem::replace(&mut self.has_begun, true) {
+            self.id.clone_from(&chunk.response_id);
+            events.push(Event::Began { id: chunk.response_id, model: chunk.model_version });
+        }
         // Only one answer was asked for.
         for candidate in chunk.candidates.into_iter().filter(|candidate| candidate.index == 0) {
             for part in candidate.content.into_iter().flat_map(|content| content.parts) {
@@ -102,53 +62,43 @@ impl Decode for Decoder {
         Ok(events)
     }
 
-    fn ended(&self) -> bool {
-        false
-    }
-
-    /// Only the end tells which finish reason was the last: some models send one with every chunk.
-    fn finish(&mut self) -> Result<Vec<Event>, Error> {
-        let word = self.finish.take().ok_or(Error::Cut { dialect: DIALECT })?;
-        Ok(vec![Event::Stopped { reason: self.stop_reason(word) }])
-    }
-}
-
-impl Decoder {
-    fn take(&mut self, part: ContentPart, events: &mut Vec<Event>) -> Result<(), Error> {
-        let text = part.text.filter(|text| !text.is_empty() && !part.thought);
+    /// A signature stands on the part that follows the thought; on a thought itself it seals that one.
+    fn take(&mut self, part: ContentPart<'_>, events: &mut Vec<Event>) -> Result<(), Error> {
+        let ContentPart { text, thought, thought_signature, function_call, inline_data } = part;
+        let text = text.filter(|text| !text.is_empty());
+        let signature = thought_signature.filter(|signature| !signature.is_empty());
+        let sealed = signature.map(|signature| Event::Sealed(seal::unpack(&signature, false)));
+        if thought {
+            events.extend(text.map(|text| Event::Thought { text }));
+            events.extend(sealed);
+            return Ok(());
+        }
+        events.extend(sealed);
         events.extend(text.map(|text| Event::Text { text }));
-        let Some(call) = part.function_call else { return Ok(()) };
+        events.extend(inline_data.map(|blob| Event::Media { part: made(blob) }));
+        match function_call {
+            Some(call) => self.call(call, events),
+            None => Ok(()),
+        }
+    }
+
+    fn call(&mut self, call: FunctionCall<'_>, events: &mut Vec<Event>) -> Result<(), Error> {
         let index = next_tool_call(self.calls)?;
         self.calls += 1;
-        let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{index}"));
+        let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| match &self.id {
+            // No two answers may use the same, for they come together in one conversation.
+            Some(answer) => format!("call_{answer}_{index}"),
+            None => format!("call_{index}"),
+        });
         events.push(Event::ToolCallStarted { index, id, name: call.name });
-        let json = call.args.filter(|args| !args.is_null()).map_or("{}".to_owned(), |args| args.to_string());
+        let json = call.args.map_or("{}", RawValue::get).to_owned();
         events.push(Event::ToolCallArguments { index, json });
         Ok(())
     }
-
-    fn stop_reason(&self, word: String) -> StopReason {
-        match word.as_str() {
-            "STOP" if self.calls > 0 => StopReason::ToolUse,
-            "STOP" => StopReason::EndOfTurn,
-            "MAX_TOKENS" => StopReason::MaxOutput,
-            "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" => {
-                StopReason::Refusal
-            }
-            _ => StopReason::Other(word),
-        }
-    }
 }
 
-impl From<Usage> for chat::Usage {
-    fn from(usage: Usage) -> Self {
-        let prompt = usage.prompt_token_count.saturating_sub(usage.cached_content_token_count);
-        Self {
-            input: TokenCount(prompt.saturating_add(usage.tool_use_prompt_token_count)),
-            cached_input: TokenCount(usage.cached_content_token_count),
-            cache_written: TokenCount(0),
-            output: TokenCount(usage.candidates_token_count.saturating_add(usage.thoughts_token_count)),
-            reasoning: TokenCount(usage.thoughts_token_count),
-        }
-    }
+fn made(blob: Blob) -> Part {
+    let Blob { mime_type, data } = blob;
+    let kind = if mime_type.starts_with("audio/") { Part::Audio } else { Part::Image };
+    kind(Media { mime: Some(mime_type), source: Source::Base64(data), name: None, detail: None })
 }

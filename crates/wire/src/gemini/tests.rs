@@ -2,10 +2,10 @@
 
 use chat::{Event, StopReason};
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
-use crate::transcript::{arguments, play, request, started, text, to, usage};
+use crate::transcript::{arguments, began, play, sealed, started, text, thought, usage};
+use crate::{EmbedAsked, Embeddings};
 
 const TURN: &str = concat!(
     r#"data: {"candidates":[{"content":{"parts":[{"text":"hmm","thought":true}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":100,"thoughtsTokenCount":5,"totalTokenCount":105},"modelVersion":"m","responseId":"r"}"#,
@@ -18,9 +18,12 @@ const TURN: &str = concat!(
 
 fn turn() -> Vec<Event> {
     vec![
+        began("r", "m"),
+        thought("hmm"),
         usage([100, 0, 0, 5, 5]),
         text("Grüße 😀"),
-        started(0, "call_0", "read"),
+        sealed("Eq==", false),
+        started(0, "call_r_0", "read"),
         arguments(0, "{\"path\":\"a\"}"),
         started(1, "f1", "list"),
         arguments(1, "{}"),
@@ -75,6 +78,8 @@ fn maps_every_documented_finish() {
         ("STOP", StopReason::EndOfTurn),
         ("MAX_TOKENS", StopReason::MaxOutput),
         ("SAFETY", StopReason::Refusal),
+        ("IMAGE_SAFETY", StopReason::Refusal),
+        ("CONTINUATION", StopReason::Paused),
         ("MALFORMED_FUNCTION_CALL", StopReason::Other("MALFORMED_FUNCTION_CALL".to_owned())),
     ];
     for (word, reason) in cases {
@@ -101,34 +106,6 @@ fn refuses_what_is_not_of_the_dialect_without_showing_it() {
 }
 
 #[test]
-fn encodes_a_whole_conversation() {
-    let call = |id: &str, args| json!({"functionCall": {"id": id, "name": "read", "args": args}});
-    let result =
-        |id: &str, response| json!({"functionResponse": {"id": id, "name": "read", "response": response}});
-    let expected = json!({
-        "systemInstruction": {"parts": [{"text": "Be brief."}]},
-        "generationConfig": {"maxOutputTokens": 100, "temperature": 0.2},
-        "tools": [{"functionDeclarations": [{"name": "read", "description": "Reads a file.", "parametersJsonSchema": {"type": "object"}}]}],
-        "contents": [
-            {"role": "user", "parts": [{"text": "hello"}]},
-            {"role": "model", "parts": [
-                {"text": "I look."},
-                call("a", json!({"path": "x"})),
-                call("b", json!({})),
-                call("c", json!({"arguments_that_are_no_json_object": "{\"path"})),
-            ]},
-            {"role": "user", "parts": [
-                {"text": "go on"},
-                result("a", json!({"output": "ok"})),
-                result("b", json!({"error": "gone"})),
-                result("c", json!({"error": "bad"})),
-            ]},
-        ],
-    });
-    assert_eq!(encode(&request(), &to("unused")).body, expected);
-}
-
-#[test]
 fn reads_error_bodies_and_lists_of_models() {
     let body = br#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#;
     assert_eq!(error_message(body).as_deref(), Some("API key not valid."));
@@ -136,4 +113,106 @@ fn reads_error_bodies_and_lists_of_models() {
     assert_eq!(error_message(b""), None);
     assert_eq!(models(br#"{"models":[{"name":"models/gemini-x"}]}"#), Ok(vec!["gemini-x".to_owned()]));
     assert_eq!(models(b"{}"), Ok(Vec::new()));
+}
+
+#[test]
+fn pain_15_a_bare_error_after_the_chunks_is_no_success() {
+    let stream = concat!(
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\r\n\r\n",
+        "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"Shed.\"\n  }\n}\n",
+    );
+    let (events, end) = play(Decoder::default(), stream.as_bytes(), 7);
+    assert_eq!(events, [text("x")]);
+    assert_eq!(end, Err(Error::Reported { status: 503, message: "Shed.".to_owned() }));
+}
+
+#[test]
+fn a_picture_that_the_model_made_is_an_event() {
+    let (events, _) = play_chunks(&[
+        r#"{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"iVBOR"},"thoughtSignature":"s"}]}}]}"#,
+    ]);
+    let media = chat::Media {
+        mime: Some("image/png".to_owned()),
+        source: chat::Source::Base64("iVBOR".to_owned()),
+        name: None,
+        detail: None,
+    };
+    assert_eq!(events, [sealed("s", false), Event::Media { part: chat::Part::Image(media) }]);
+}
+
+#[test]
+fn a_whole_answer_is_the_same_events_as_a_streamed_one() {
+    let chunks: Vec<&str> = TURN.split_terminator("\r\n\r\n").map(|frame| &frame["data: ".len()..]).collect();
+    let list = format!("[{}]", chunks.join(",\n"));
+    assert_eq!(answer(list.as_bytes()), Ok(turn()));
+    assert_eq!(
+        answer(br#"{"error":{"code":429,"message":"Slow down."}}"#),
+        Err(Error::Reported { status: 429, message: "Slow down.".to_owned() })
+    );
+    assert_eq!(answer(b"{}"), Err(Error::Cut { dialect: DIALECT }));
+}
+
+#[test]
+fn errors_say_their_status_and_the_field() {
+    let failure = |status| {
+        error(&Failure {
+            status,
+            message: "no such model",
+            code: "model_not_found",
+            param: Some("model"),
+            request_id: "r",
+        })
+    };
+    let body: serde_json::Value = serde_json::from_slice(&failure(404)).unwrap();
+    assert_eq!((&body["error"]["code"], &body["error"]["status"]), (&404.into(), &"NOT_FOUND".into()));
+    assert!(body.to_string().starts_with("{\"error\":"));
+    assert_eq!(error_message(&failure(404)).as_deref(), Some("no such model"));
+    for (status, word) in [(402, "FAILED_PRECONDITION"), (429, "RESOURCE_EXHAUSTED"), (529, "INTERNAL")] {
+        let body: serde_json::Value = serde_json::from_slice(&failure(status)).unwrap();
+        assert_eq!(body["error"]["status"], word);
+    }
+}
+
+#[test]
+fn lists_models_and_counts_tokens_both_ways() {
+    assert_eq!(models(&models_list(&["a", "b"])), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    assert!(String::from_utf8(model("a")).unwrap().contains("models/a"));
+    let tokens = units::TokenCount(7);
+    assert_eq!(counted(&count_answer(tokens)), Ok(tokens));
+    let asked = crate::transcript::request();
+    let body = encode_count(&asked, &crate::transcript::to("gemini-x")).body;
+    assert_eq!(body["generateContentRequest"]["model"], "models/gemini-x");
+    let again = count_request(body.to_string().as_bytes(), "gemini-x").unwrap();
+    assert_eq!(again.request.tools, asked.tools);
+    assert_eq!(count_request(br#"{"contents":[]}"#, "m").unwrap().model, "m");
+}
+
+#[test]
+fn embeds_one_text_or_many() {
+    let body = br#"{"content":{"parts":[{"text":"a"}]},"outputDimensionality":8,"taskType":"X"}"#;
+    let one = embed_request(body, "m").unwrap();
+    assert_eq!((one.texts.as_slice(), one.dimensions), (&["a".to_owned()][..], Some(8)));
+    assert_eq!(one.unsaid, ["taskType"]);
+    let texts = vec!["a".to_owned(), "b".to_owned()];
+    let many =
+        EmbedAsked { model: "m".to_owned(), texts, dimensions: None, is_packed: false, unsaid: Vec::new() };
+    assert_eq!(embed_request(encode_embed(&many, "m").to_string().as_bytes(), "m"), Ok(many));
+    assert_eq!(embed_request(br#"{"requests":[{}]}"#, "m").unwrap_err().field, "requests[0].content");
+    assert_eq!(embed_request(b"{}", "m").unwrap_err().field, "content");
+    for is_batch in [true, false] {
+        let vectors = Embeddings { vectors: vec![vec![0.5, -1.0]], used: units::TokenCount(3) };
+        assert_eq!(embedded(&embed_answer(&vectors, is_batch)), Ok(vectors));
+    }
+    let error = embedded(br#"{"error":{"code":429,"message":"m"}}"#);
+    assert_eq!(error, Err(Error::Reported { status: 429, message: "m".to_owned() }));
+}
+
+proptest! {
+    /// Whatever comes, a decoder answers and does not panic.
+    #[test]
+    fn no_bytes_make_it_panic(data in ".{0,120}") {
+        let _ = answer(data.as_bytes());
+        let _ = super::request(data.as_bytes(), "m", true);
+        let _ = embed_request(data.as_bytes(), "m");
+    }
 }

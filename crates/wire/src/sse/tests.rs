@@ -43,6 +43,18 @@ fn a_mark_later_than_at_the_start_is_part_of_the_line() {
 }
 
 #[test]
+fn pain_15_a_bare_error_after_the_frames_is_a_frame() {
+    let stream = "data: 1\r\n\r\n{\n  \"error\": {\n    \"message\": \"}\"\n  }\n}\n";
+    let frames = vec![data("1"), data("{  \"error\": {    \"message\": \"}\"  }}")];
+    for at in 0..=stream.len() {
+        let (head, tail) = stream.as_bytes().split_at(at);
+        assert_eq!(decode(&[head, tail]), Ok(frames.clone()), "split at {at}");
+    }
+    assert_eq!(decode(&[b"{\"error\":1}\ndata: 2\n\n"]), Ok(vec![data("{\"error\":1}"), data("2")]));
+    assert_eq!(decode(&[b"{\"torn\n\ndata: 2\n\n"]), Ok(vec![data("2")]));
+}
+
+#[test]
 fn refuses_what_is_not_utf8() {
     assert_eq!(decode(&[b"data: \xff\n"]), Err(Error::NotUtf8));
 }
