@@ -22,16 +22,16 @@ struct Body<'a> {
 
 /// One flat structure for all types of blocks; those that are not known have none of these fields.
 #[derive(Deserialize)]
-struct Block<'a> {
-    r#type: String,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    data: Option<String>,
-    id: Option<String>,
-    name: Option<String>,
+pub(super) struct Block<'a> {
+    pub(super) r#type: String,
+    pub(super) text: Option<String>,
+    pub(super) thinking: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) data: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
     #[serde(borrow)]
-    input: Option<&'a RawValue>,
+    pub(super) input: Option<&'a RawValue>,
 }
 
 /// The events of a whole answer.

@@ -2,8 +2,9 @@
 
 use chat::Event;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
+use super::answer::Block;
 use super::{DIALECT, Reported, Usage, stop_reason};
 use crate::decode::{Decode, next_tool_call, parse};
 use crate::{Error, seal, sse};
@@ -26,95 +27,34 @@ struct Call {
     whole: Option<String>,
 }
 
+/// One flat structure for all types of events: most of a stream is small deltas, and so each is read once.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Incoming {
-    MessageStart {
-        message: Started,
-    },
-    ContentBlockStart {
-        index: u64,
-        content_block: Block,
-    },
-    ContentBlockDelta {
-        index: u64,
-        delta: Piece,
-    },
-    ContentBlockStop {
-        index: u64,
-    },
-    MessageDelta {
-        delta: Change,
-        #[serde(default)]
-        usage: Option<Usage>,
-    },
-    MessageStop,
-    Error {
-        error: Reported,
-    },
-    /// The documentation asks to pass by what is unknown.
-    #[serde(other)]
-    Unknown,
+struct Incoming<'a> {
+    r#type: String,
+    message: Option<Started>,
+    index: Option<u64>,
+    #[serde(borrow)]
+    content_block: Option<Block<'a>>,
+    delta: Option<Delta>,
+    usage: Option<Usage>,
+    error: Option<Reported>,
 }
 
 #[derive(Deserialize)]
 struct Started {
     id: Option<String>,
     model: Option<String>,
-    #[serde(default)]
     usage: Option<Usage>,
 }
 
+/// More of a block, or how the message ends.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Block {
-    Text {
-        #[serde(default)]
-        text: String,
-    },
-    Thinking {
-        #[serde(default)]
-        thinking: String,
-        #[serde(default)]
-        signature: String,
-    },
-    RedactedThinking {
-        data: String,
-    },
-    ToolUse {
-        id: String,
-        name: String,
-        #[serde(default)]
-        input: Map<String, Value>,
-    },
-    #[serde(other)]
-    Unknown,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Piece {
-    TextDelta {
-        text: String,
-    },
-    ThinkingDelta {
-        thinking: String,
-    },
-    SignatureDelta {
-        signature: String,
-    },
-    InputJsonDelta {
-        partial_json: String,
-    },
-    #[serde(other)]
-    Unknown,
-}
-
-#[derive(Deserialize)]
-struct Change {
-    #[serde(default)]
+struct Delta {
+    text: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    partial_json: Option<String>,
     stop_reason: Option<String>,
-    #[serde(default)]
     stop_sequence: Option<String>,
 }
 
@@ -123,27 +63,25 @@ impl Decode for Decoder {
         if self.ended {
             return Ok(Vec::new());
         }
-        match parse(DIALECT, "a frame", frame.data.as_bytes())? {
-            Incoming::MessageStart { message: Started { id, model, usage } } => {
+        let incoming: Incoming<'_> = parse(DIALECT, "a frame", frame.data.as_bytes())?;
+        if let Some(error) = incoming.error {
+            return Err(error.into());
+        }
+        match incoming.r#type.as_str() {
+            "message_start" => {
+                let Started { id, model, usage } = given(incoming.message)?;
                 Ok([Event::Began { id, model }].into_iter().chain(self.used(usage)).collect())
             }
-            Incoming::ContentBlockStart { index, content_block } => self.start(index, content_block),
-            Incoming::ContentBlockDelta { index, delta } => self.extend(index, delta),
-            Incoming::ContentBlockStop { index } => Ok(self.stop(index)),
-            Incoming::MessageDelta { delta, usage } => {
-                let mut events: Vec<Event> = self.used(usage).into_iter().collect();
-                if let Some(reason) = delta.stop_reason.filter(|_| !self.stopped) {
-                    self.stopped = true;
-                    events.push(Event::Stopped { reason: stop_reason(reason, delta.stop_sequence) });
-                }
-                Ok(events)
-            }
-            Incoming::MessageStop => {
+            "content_block_start" => self.start(given(incoming.index)?, given(incoming.content_block)?),
+            "content_block_delta" => self.extend(given(incoming.index)?, given(incoming.delta)?),
+            "content_block_stop" => Ok(self.stop(given(incoming.index)?)),
+            "message_delta" => Ok(self.change(given(incoming.delta)?, incoming.usage)),
+            "message_stop" => {
                 self.ended = true;
                 Ok(Vec::new())
             }
-            Incoming::Error { error } => Err(error.into()),
-            Incoming::Unknown => Ok(Vec::new()),
+            // The documentation asks to pass by what is unknown.
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -162,47 +100,48 @@ impl Decoder {
         Some(Event::Usage(self.usage))
     }
 
-    fn start(&mut self, block: u64, content: Block) -> Result<Vec<Event>, Error> {
-        match content {
-            Block::Text { text } => Ok(said(text)),
-            Block::Thinking { thinking, signature } => {
-                self.sign(signature);
-                Ok(thought(thinking))
+    fn change(&mut self, delta: Delta, usage: Option<Usage>) -> Vec<Event> {
+        let mut events: Vec<Event> = self.used(usage).into_iter().collect();
+        if let Some(reason) = delta.stop_reason.filter(|_| !self.stopped) {
+            self.stopped = true;
+            events.push(Event::Stopped { reason: stop_reason(reason, delta.stop_sequence) });
+        }
+        events
+    }
+
+    fn start(&mut self, place: u64, block: Block<'_>) -> Result<Vec<Event>, Error> {
+        match block.r#type.as_str() {
+            "text" => Ok(said(block.text)),
+            "thinking" => {
+                self.sign(block.signature);
+                Ok(thought(block.thinking))
             }
-            Block::RedactedThinking { data } => Ok(vec![Event::Sealed(seal::unpack(&data, true))]),
-            Block::ToolUse { id, name, input } => {
+            "redacted_thinking" => Ok(vec![Event::Sealed(seal::unpack(&given(block.data)?, true))]),
+            "tool_use" => {
                 let index = next_tool_call(self.calls.len())?;
-                let whole = (!input.is_empty()).then(|| Value::Object(input).to_string());
-                self.calls.push(Call { block, whole });
-                Ok(vec![Event::ToolCallStarted { index, id, name }])
+                let whole =
+                    block.input.map(RawValue::get).filter(|json| json.trim_matches(['{', '}', ' ']) != "");
+                let whole = whole.filter(|json| json.starts_with('{')).map(str::to_owned);
+                self.calls.push(Call { block: place, whole });
+                Ok(vec![Event::ToolCallStarted { index, id: given(block.id)?, name: given(block.name)? }])
             }
-            Block::Unknown => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
-    fn extend(&mut self, block: u64, piece: Piece) -> Result<Vec<Event>, Error> {
-        match piece {
-            Piece::TextDelta { text } => Ok(said(text)),
-            Piece::ThinkingDelta { thinking } => Ok(thought(thinking)),
-            Piece::SignatureDelta { signature } => {
-                self.sign(signature);
-                Ok(Vec::new())
-            }
-            Piece::InputJsonDelta { partial_json } if partial_json.is_empty() => Ok(Vec::new()),
-            Piece::InputJsonDelta { partial_json: json } => {
-                let Some((index, call)) = self.call(block) else {
-                    return Err(Error::Malformed {
-                        dialect: DIALECT,
-                        what: "a frame",
-                        column: 0,
-                        rule: "arguments must belong to a tool call that has begun",
-                    });
-                };
+    fn extend(&mut self, block: u64, delta: Delta) -> Result<Vec<Event>, Error> {
+        let Delta { text, thinking, signature, partial_json, .. } = delta;
+        self.sign(signature);
+        let mut events = said(text);
+        events.extend(thought(thinking));
+        if let Some(json) = partial_json.filter(|json| !json.is_empty()) {
+            // Tools of the vendor's own, too, have arguments; those are not told.
+            if let Some((index, call)) = self.call(block) {
                 call.whole = None;
-                Ok(vec![Event::ToolCallArguments { index, json }])
+                events.push(Event::ToolCallArguments { index, json });
             }
-            Piece::Unknown => Ok(Vec::new()),
         }
+        Ok(events)
     }
 
     fn stop(&mut self, block: u64) -> Vec<Event> {
@@ -212,10 +151,8 @@ impl Decoder {
         seal.into_iter().chain(whole).collect()
     }
 
-    fn sign(&mut self, signature: String) {
-        if !signature.is_empty() {
-            self.signature = Some(signature);
-        }
+    fn sign(&mut self, signature: Option<String>) {
+        self.signature = signature.filter(|signature| !signature.is_empty()).or(self.signature.take());
     }
 
     fn call(&mut self, block: u64) -> Option<(u32, &mut Call)> {
@@ -223,10 +160,16 @@ impl Decoder {
     }
 }
 
-fn said(text: String) -> Vec<Event> {
-    if text.is_empty() { Vec::new() } else { vec![Event::Text { text }] }
+/// What has to be there in an event of this type.
+fn given<T>(value: Option<T>) -> Result<T, Error> {
+    let rule = "a field is missing";
+    value.ok_or(Error::Malformed { dialect: DIALECT, what: "a frame", column: 0, rule })
 }
 
-fn thought(text: String) -> Vec<Event> {
-    if text.is_empty() { Vec::new() } else { vec![Event::Thought { text }] }
+fn said(text: Option<String>) -> Vec<Event> {
+    text.filter(|text| !text.is_empty()).map(|text| Event::Text { text }).into_iter().collect()
+}
+
+fn thought(text: Option<String>) -> Vec<Event> {
+    text.filter(|text| !text.is_empty()).map(|text| Event::Thought { text }).into_iter().collect()
 }

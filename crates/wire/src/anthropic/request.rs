@@ -13,7 +13,7 @@ use crate::reading::{Path, read};
 use crate::unread::Names;
 use crate::{Asked, Invalid};
 
-/// How Claude Code begins a block of `system` that is meant for the vendor's books and changes with every request.
+/// How Claude Code begins a line at the top of `system` that is meant for the vendor's books and changes with every request.
 const BILLING: &str = "x-anthropic-billing-header:";
 /// Fields that do not change the answer.
 const HARMLESS: [&str; 5] =
@@ -78,7 +78,15 @@ fn turns(messages: Vec<Message<'_>>, unsaid: &mut Names) -> Result<Vec<Turn>, In
 fn system(content: Option<Content<'_>>, unsaid: &mut Names) -> Result<Vec<Part>, Invalid> {
     let Some(content) = content else { return Ok(Vec::new()) };
     let mut parts = block::parts(content, &Path::of("system"), unsaid)?;
-    parts.retain(|part| !part.as_text().is_some_and(|text| text.starts_with(BILLING) || text.is_empty()));
+    for part in &mut parts {
+        if let Part::Text { text } = part
+            && text.starts_with(BILLING)
+        {
+            let rest = text.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+            *text = rest.to_owned();
+        }
+    }
+    parts.retain(|part| part.as_text() != Some(""));
     Ok(parts)
 }
 

@@ -86,6 +86,7 @@ pub fn count_request(body: &[u8], model: &str) -> Result<Asked, Invalid> {
     request(whole, model, false)
 }
 
+/// A client that keeps a stream's chunks sends an answer back in as many pieces: they are one turn, and texts are joined.
 fn turns(contents: Vec<Content<'_>>, calls: &mut Calls, unsaid: &mut Names) -> Result<Vec<Turn>, Invalid> {
     let list = Path::of("contents");
     let mut turns = Vec::with_capacity(contents.len());
@@ -96,7 +97,17 @@ fn turns(contents: Vec<Content<'_>>, calls: &mut Calls, unsaid: &mut Names) -> R
             Some("model") => Role::Assistant,
             Some(_) => return Err(path.breaks("role", "must be `user` or `model`")),
         };
-        turns.push(Turn { role, parts: part::parts(content.parts.0, &path, calls, unsaid)? });
+        let parts = part::parts(content.parts.0, &path, calls, unsaid)?;
+        if role == Role::User {
+            turns.push(Turn { role, parts });
+            continue;
+        }
+        if turns.last().is_none_or(|turn: &Turn| turn.role != role) {
+            turns.push(Turn { role, parts: Vec::with_capacity(parts.len()) });
+        }
+        if let Some(turn) = turns.last_mut() {
+            parts.into_iter().for_each(|part| part::join(part, &mut turn.parts));
+        }
     }
     Ok(turns)
 }
@@ -205,11 +216,6 @@ fn format(config: &GenerationConfig, unsaid: &mut Names) -> Result<Format, Inval
             Ok(Format::Text)
         }
     }
-}
-
-/// Whether it is a thought whose seal is not known yet: the part after it carries it.
-fn is_unsealed(part: &Part) -> bool {
-    matches!(part, Part::Thought(thought) if thought.seal.is_none())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A client's stream in Gemini's words: chunks as server-sent events, or as the entries of one list.
 
 use chat::{Event, Media, Source, StopReason};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::chunk::{stop_word, usage_json};
@@ -133,9 +134,7 @@ impl Writer {
                 | chat::Part::CachePoint { .. } => {}
             },
             Step::Begin(Kind::Text | Kind::Refusal | Kind::Thought { .. } | Kind::Tool { .. }) => {}
-            Step::More(Kind::Thought { .. }, text) => {
-                self.parts(json!([{"text": text, "thought": true}]), out);
-            }
+            Step::More(Kind::Thought { .. }, text) => self.text(text, true, out),
             Step::More(Kind::Tool { .. }, text) => self.arguments.push_str(text),
             Step::More(Kind::Text | Kind::Refusal | Kind::Media(_), text) => {
                 self.part(json!({ "text": text }), out)
@@ -163,6 +162,22 @@ impl Writer {
         self.parts(json!([part]), out);
     }
 
+    /// Written by hand: most of a stream is this.
+    fn text(&mut self, text: &str, is_thought: bool, out: &mut Vec<u8>) {
+        self.separate(out);
+        out.extend_from_slice(br#"{"candidates":[{"content":{"parts":[{"text":"#);
+        write_json(out, text);
+        if is_thought {
+            out.extend_from_slice(br#","thought":true"#);
+        }
+        out.extend_from_slice(br#"}],"role":"model"},"index":0}],"modelVersion":"#);
+        write_json(out, &self.model);
+        out.extend_from_slice(br#","responseId":"#);
+        write_json(out, &self.id);
+        out.extend_from_slice(b"}");
+        self.close(out);
+    }
+
     fn parts(&mut self, parts: Value, out: &mut Vec<u8>) {
         let content = json!({"parts": parts, "role": "model"});
         self.chunk(json!({"candidates": [{"content": content, "index": 0}]}), out);
@@ -172,7 +187,11 @@ impl Writer {
         chunk["modelVersion"] = json!(self.model);
         chunk["responseId"] = json!(self.id);
         self.separate(out);
-        serde_json::to_writer(&mut *out, &chunk).expect("a buffer takes JSON");
+        write_json(out, &chunk);
+        self.close(out);
+    }
+
+    fn close(&self, out: &mut Vec<u8>) {
         if self.form == Form::Sse {
             out.extend_from_slice(b"\r\n\r\n");
         }
@@ -186,6 +205,10 @@ impl Writer {
             (Form::List, false) => b",\r\n",
         });
     }
+}
+
+fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("a buffer takes what is text or JSON");
 }
 
 /// A call; arguments that are no object are shown as what they are.

@@ -39,7 +39,7 @@ fn play_chunks(chunks: &[&str]) -> (Vec<Event>, Result<(), Error>) {
 
 proptest! {
     #[test]
-    fn any_split_of_the_bytes_gives_the_same_events(piece in 1usize..400) {
+    fn pain_22_any_split_of_the_bytes_gives_the_same_events(piece in 1usize..400) {
         let (events, end) = play(Decoder::default(), TURN.as_bytes(), piece);
         prop_assert_eq!(events, turn());
         prop_assert_eq!(end, Ok(()));
@@ -47,7 +47,7 @@ proptest! {
 
     // The frame ends with the CR of its empty line.
     #[test]
-    fn a_stream_cut_anywhere_is_never_a_whole_one(keep in 0usize..TURN.len() - 1) {
+    fn pain_15_a_stream_cut_anywhere_is_never_a_whole_one(keep in 0usize..TURN.len() - 1) {
         let (events, end) = play(Decoder::default(), &TURN.as_bytes()[..keep], 64);
         prop_assert!(turn().starts_with(&events));
         prop_assert_eq!(end, Err(Error::Cut { dialect: DIALECT }));
@@ -73,7 +73,7 @@ fn a_prompt_that_is_blocked_is_a_refusal() {
 }
 
 #[test]
-fn maps_every_documented_finish() {
+fn case_9_maps_every_documented_finish() {
     let cases = [
         ("STOP", StopReason::EndOfTurn),
         ("MAX_TOKENS", StopReason::MaxOutput),
@@ -89,7 +89,7 @@ fn maps_every_documented_finish() {
 }
 
 #[test]
-fn an_error_in_the_stream_has_its_status() {
+fn case_11_an_error_in_the_stream_has_its_status() {
     let error = r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#;
     let (events, end) = play_chunks(&[r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}"#, error]);
     assert_eq!(events, [text("x")]);

@@ -98,7 +98,7 @@ fn leaves_out_what_was_not_asked_for() {
 }
 
 #[test]
-fn max_tokens_exceed_the_budget() {
+fn case_7_max_tokens_exceed_the_budget() {
     for (model, thinking, max, thinks, limit) in [
         (
             ANY,
@@ -151,7 +151,7 @@ fn max_tokens_exceed_the_budget() {
 }
 
 #[test]
-fn effort_is_said_by_a_word_where_the_model_knows_words() {
+fn case_7_effort_is_said_by_a_word_where_the_model_knows_words() {
     for (model, thinking, word) in [
         (ANY, Thinking::Effort(Effort::Minimal), json!("low")),
         (ANY, Thinking::Effort(Effort::Higher), json!("xhigh")),
@@ -167,7 +167,7 @@ fn effort_is_said_by_a_word_where_the_model_knows_words() {
 }
 
 #[test]
-fn sampling_is_left_out_and_named_where_the_api_refuses_it() {
+fn case_7_sampling_is_left_out_and_named_where_the_api_refuses_it() {
     let free =
         Request { temperature: Some(1.5), top_p: Some(0.9), top_k: Some(5), ..asks(Thinking::Off, None) };
     let encoded = encode(&free, &to(ANY));
@@ -201,7 +201,7 @@ fn a_call_that_is_forced_is_not_thought_about() {
 }
 
 #[test]
-fn every_tool_choice_has_its_words() {
+fn case_4_every_tool_choice_has_its_words() {
     let tools =
         vec![Tool::new("a", "", json!({"type": "object"})), Tool::new("b", "", json!({"type": "object"}))];
     for (choice, expected, offered) in [
@@ -219,7 +219,7 @@ fn every_tool_choice_has_its_words() {
 }
 
 #[test]
-fn thoughts_go_back_to_their_issuer_and_to_nobody_else() {
+fn case_6_and_pain_18_thoughts_go_back_to_their_issuer_and_to_nobody_else() {
     let said = Part::text("x");
     let turns = |issuer: &str| {
         vec![
@@ -258,7 +258,7 @@ fn a_model_that_waits_for_results_thinks_by_budget_only_with_its_own_thoughts() 
 }
 
 #[test]
-fn results_stand_first_and_sides_take_turns() {
+fn case_5_and_pain_20_results_stand_first_and_sides_take_turns() {
     let request = Request {
         turns: vec![
             Turn::user("q"),
@@ -289,7 +289,7 @@ fn results_stand_first_and_sides_take_turns() {
 }
 
 #[test]
-fn a_result_without_its_call_becomes_text() {
+fn case_5_a_result_without_its_call_becomes_text() {
     let request =
         Request { turns: vec![user(vec![result("gone", vec![Part::text("ok")])])], ..Request::default() };
     let content = &body(&request, ANY)["messages"][0]["content"];
@@ -298,7 +298,7 @@ fn a_result_without_its_call_becomes_text() {
 }
 
 #[test]
-fn instructions_midway_are_said_as_the_model_takes_them() {
+fn case_8_instructions_midway_are_said_as_the_model_takes_them() {
     let system = |text: &str| Turn { role: Role::System, parts: vec![Part::text(text)] };
     let request = Request {
         system: vec![Part::text("first")],
@@ -317,7 +317,7 @@ fn instructions_midway_are_said_as_the_model_takes_them() {
 }
 
 #[test]
-fn keeps_the_last_four_cache_points_the_longer_ones_first_and_none_on_thoughts() {
+fn case_16_and_pain_21_keeps_the_last_four_cache_points_the_longer_ones_first_and_none_on_thoughts() {
     let turns = vec![
         user(vec![Part::text("1"), point(Lifetime::Short)]),
         assistant(vec![thought("hmm", "tests", false), point(Lifetime::Short), call("a")]),
@@ -341,7 +341,7 @@ fn keeps_the_last_four_cache_points_the_longer_ones_first_and_none_on_thoughts()
 }
 
 #[test]
-fn structured_output_closes_its_objects() {
+fn case_14_structured_output_closes_its_objects() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object", "additionalProperties": true}}}});
     let format = Format::Schema { name: Some("n".to_owned()), description: None, schema, strict: None };
     let request = Request { format, ..asks(Thinking::Effort(Effort::Low), None) };

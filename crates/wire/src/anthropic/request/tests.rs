@@ -76,7 +76,7 @@ fn claude_code() -> Value {
 }
 
 #[test]
-fn understands_claude_code() {
+fn cases_5_6_8_and_pains_20_and_21_understands_claude_code() {
     let Asked { model, is_streamed, wants_usage, request, unsaid } = asked(&claude_code());
     assert_eq!((model.as_str(), is_streamed, wants_usage), ("claude-sonnet-4-5", true, true));
     assert_eq!(unsaid, ["context_management", "tools.web_search_20250305"]);
@@ -126,14 +126,20 @@ fn understands_claude_code() {
 }
 
 #[test]
-fn arguments_keep_their_bytes() {
+fn case_8_of_a_billing_line_only_the_line_is_left_out() {
+    let system = json!("x-anthropic-billing-header: cc_version=2.1; cch=1;\n\nYou are.");
+    assert_eq!(asked(&minimal(json!({ "system": system }))).request.system, [Part::text("You are.")]);
+}
+
+#[test]
+fn case_3_arguments_keep_their_bytes() {
     let body = r#"{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"n","input":{ "b": 1.50, "a":"\u00e9" }}]}]}"#;
     let Part::ToolCall(call) = &request(body.as_bytes()).unwrap().request.turns[0].parts[0] else { panic!() };
     assert_eq!(call.arguments, r#"{ "b": 1.50, "a":"\u00e9" }"#);
 }
 
 #[test]
-fn a_seal_of_another_issuer_comes_back_with_its_name() {
+fn pain_18_a_seal_of_another_issuer_comes_back_with_its_name() {
     let other = Seal { issuer: Some("gemini".to_owned()), value: "v".to_owned(), whole: true };
     let signature = crate::seal::pack(&other);
     let content = json!([{"type": "thinking", "thinking": "", "signature": signature}, {"type": "thinking", "thinking": "t", "signature": ""}]);
@@ -142,7 +148,7 @@ fn a_seal_of_another_issuer_comes_back_with_its_name() {
 }
 
 #[test]
-fn reads_images_and_documents_from_everywhere() {
+fn case_15_reads_images_and_documents_from_everywhere() {
     let media = |mime: Option<&str>, source, name: Option<&str>| Media {
         mime: mime.map(str::to_owned),
         source,
@@ -202,7 +208,7 @@ fn names_what_no_other_dialect_can_say() {
 }
 
 #[test]
-fn every_tool_choice_is_understood() {
+fn case_4_every_tool_choice_is_understood() {
     for (choice, expected, parallel) in [
         (json!({"type": "auto", "disable_parallel_tool_use": true}), ToolChoice::Auto, Some(false)),
         (json!({"type": "any"}), ToolChoice::Required, None),
@@ -219,7 +225,7 @@ fn every_tool_choice_is_understood() {
 }
 
 #[test]
-fn thinking_and_effort_become_one() {
+fn case_7_thinking_and_effort_become_one() {
     for (thinking, effort, expected) in [
         (Value::Null, Value::Null, None),
         (json!({"type": "disabled"}), Value::Null, Some(Thinking::Off)),
@@ -238,13 +244,13 @@ fn thinking_and_effort_become_one() {
 }
 
 #[test]
-fn a_mark_of_the_whole_request_is_one_on_its_last_block() {
+fn case_16_a_mark_of_the_whole_request_is_one_on_its_last_block() {
     let body = minimal(json!({"cache_control": {"type": "ephemeral", "ttl": "1h"}}));
     assert_eq!(asked(&body).request.turns[0].parts, [Part::text("x"), point(Lifetime::Hour)]);
 }
 
 #[test]
-fn structured_output_is_understood_at_both_places() {
+fn case_14_structured_output_is_understood_at_both_places() {
     let format = json!({"type": "json_schema", "schema": {"type": "object"}});
     for body in [json!({"output_config": {"format": format}}), json!({"output_format": format})] {
         let expected = Format::Schema {

@@ -3,7 +3,6 @@
 use chat::{Media, Part, Seal, Source, Thought, ToolCall, ToolResult};
 use serde_json::Value;
 
-use super::is_unsealed;
 use super::shape::{Blob, FileData, FunctionCall, FunctionResponse, PartConfig};
 use crate::reading::{Path, is_too_deep};
 use crate::unread::Names;
@@ -75,7 +74,9 @@ fn read(
     unsaid.unread("parts", &config.unread, &["partMetadata"]);
     let is_thought = config.thought == Some(true);
     if let Some(signature) = config.thought_signature.filter(|signature| is_signature(signature)) {
-        let new = seal::unpack(&signature, false);
+        // The vendor's own clients read it as bytes and write it in the other alphabet. Its own seals stay as they came.
+        let is_packed = signature.starts_with(seal::PREFIX);
+        let new = seal::unpack(&if is_packed { standard(signature) } else { signature }, false);
         match config.text {
             Some(text) if is_thought => {
                 parts.push(Part::Thought(Thought { text, seal: Some(new) }));
@@ -109,17 +110,36 @@ fn is_signature(text: &str) -> bool {
 
 /// The thought before it, if there is one without a seal, is what was thought before this part.
 fn seal_what_follows(new: Seal, parts: &mut Vec<Part>) {
-    match parts.last_mut().filter(|part| is_unsealed(part)) {
-        Some(Part::Thought(thought)) => thought.seal = Some(new),
-        Some(_) | None => parts.push(Part::Thought(Thought { text: String::new(), seal: Some(new) })),
+    join(Part::Thought(Thought { text: String::new(), seal: Some(new) }), parts);
+}
+
+/// Adds a part of an answer; a text goes on with the text before it, and a thought with one that is not sealed yet.
+pub(super) fn join(part: Part, parts: &mut Vec<Part>) {
+    match (parts.last_mut(), part) {
+        (Some(Part::Text { text: before }), Part::Text { text }) => before.push_str(&text),
+        (Some(Part::Thought(before)), Part::Thought(more)) if before.seal.is_none() => {
+            before.text.push_str(&more.text);
+            before.seal = more.seal;
+        }
+        (_, part) => parts.push(part),
     }
 }
 
 fn inline(blob: Blob, path: &Path<'_>) -> Result<Part, Invalid> {
     let path = path.field("inlineData");
     let mime = path.needs("mimeType", blob.mime_type)?;
-    let source = Source::Base64(path.needs("data", blob.data)?);
+    let source = Source::Base64(standard(path.needs("data", blob.data)?));
     Ok(media(mime, source, blob.display_name))
+}
+
+/// Base64 in the standard alphabet and with its padding: this vendor's clients write the one for addresses.
+fn standard(base64: String) -> String {
+    let mut base64 =
+        if base64.contains(['-', '_']) { base64.replace('-', "+").replace('_', "/") } else { base64 };
+    while base64.len() % 4 != 0 {
+        base64.push('=');
+    }
+    base64
 }
 
 /// What is at the vendor, and what is anywhere else.

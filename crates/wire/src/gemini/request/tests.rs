@@ -165,6 +165,39 @@ fn pain_18_a_seal_of_another_issuer_comes_back_with_its_name() {
 }
 
 #[test]
+fn the_pieces_of_a_streamed_answer_are_one_turn() {
+    let piece = |part: Value| json!({"role": "model", "parts": [part]});
+    let body = json!({"contents": [
+        {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]},
+        piece(json!({"text": "h", "thought": true})),
+        piece(json!({"text": "m", "thought": true})),
+        piece(json!({"text": "Gr", "thoughtSignature": "s"})),
+        piece(json!({"text": "\u{fc}\u{df}e"})),
+        piece(json!({"text": ""})),
+        {"role": "user", "parts": [{"text": "c"}]},
+    ]});
+    let turns = asked(&body).request.turns;
+    assert_eq!(turns[0].parts, [Part::text("a"), Part::text("b")]);
+    assert_eq!(turns[1].parts, [thought("hm", Some("s")), Part::text("Grüße")]);
+    assert_eq!(turns.len(), 3);
+}
+
+#[test]
+fn base64_in_the_other_alphabet_is_understood() {
+    let seal = Seal { issuer: Some("anthropic".to_owned()), value: "??>>~~".to_owned(), whole: false };
+    let packed = crate::seal::pack(&seal);
+    assert!(packed.contains(['+', '/']));
+    let signature = packed.replace('+', "-").replace('/', "_");
+    let found = parts("model", json!([{"text": "x", "thoughtSignature": signature}]));
+    assert_eq!(found[0], Part::Thought(Thought { text: String::new(), seal: Some(seal) }));
+    let own = parts("model", json!([{"text": "x", "thoughtSignature": "a-_b"}]));
+    assert_eq!(own[0], thought("", Some("a-_b")));
+    let image = parts("user", json!([{"inlineData": {"mimeType": "image/png", "data": "-_8"}}]));
+    let Part::Image(Media { source: Source::Base64(data), .. }) = &image[0] else { panic!("{image:?}") };
+    assert_eq!(data, "+/8=");
+}
+
+#[test]
 fn case_15_reads_media_from_everywhere() {
     let media = |mime: &str, source| Media { mime: Some(mime.to_owned()), source, name: None, detail: None };
     let data = || Source::Base64("AA==".to_owned());
