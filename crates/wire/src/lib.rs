@@ -8,6 +8,8 @@ mod arguments;
 mod asked;
 mod balance;
 mod blocks;
+#[cfg(test)]
+mod crossing;
 mod decode;
 mod embeddings;
 mod encode;

@@ -4,7 +4,7 @@
 mod part;
 mod shape;
 
-use chat::{Effort, Format, Part, Request, Role, Thinking, Tool, ToolChoice, ToolInput, Turn};
+use chat::{Effort, Format, Request, Role, Thinking, Tool, ToolChoice, ToolInput, Turn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use units::TokenCount;
