@@ -4,6 +4,7 @@ use chat::{
     Assembler, Event, Message, Part, Request, Role, Seal, StopReason, Thought, Tool, ToolCall, ToolResult,
     Turn, Usage,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use units::TokenCount;
 
@@ -188,6 +189,86 @@ fn case_6_and_pains_18_and_19_a_sealed_thought_comes_back_through_every_client()
                     dialect.name
                 );
             }
+        }
+    }
+}
+
+/// The `place`th value of the tree, in the order in which it is written.
+fn value_at<'a>(value: &'a mut Value, place: &mut usize) -> Option<&'a mut Value> {
+    if *place == 0 {
+        return Some(value);
+    }
+    *place -= 1;
+    match value {
+        Value::Array(entries) => entries.iter_mut().find_map(|entry| value_at(entry, place)),
+        Value::Object(fields) => fields.values_mut().find_map(|field| value_at(field, place)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+fn odd() -> impl Strategy<Value = Value> {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}ü"),
+        json!([]),
+        json!({}),
+        json!([[{}]]),
+        json!({"type": "text"}),
+        json!({"type": "object", "$ref": "#"}),
+        json!("tool_use"),
+        json!("ANY"),
+    ];
+    prop::sample::select(values.to_vec())
+}
+
+proptest! {
+    /// Whatever stands in a field, it is refused with its place or carried on, and nothing panics.
+    #[test]
+    fn no_value_in_any_field_makes_it_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..4),
+        from in 0usize..2,
+    ) {
+        let mut asked = conversation();
+        asked.turns[1].parts.insert(0, Part::Thought(Thought { text: "hm".to_owned(), seal: None }));
+        let mut body = (ALL[from].encode)(&asked, &to("m")).body;
+        if from == 0 {
+            body["messages"][0]["content"][0]["cache_control"] = json!({"type": "ephemeral", "ttl": "1h"});
+            body["messages"][1]["content"][0] = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
+            body["messages"][2]["content"][0]["content"] = json!([{"type": "image", "source": {"type": "url", "url": "u"}}]);
+            body["thinking"] = json!({"type": "enabled", "budget_tokens": 2_000});
+            body["output_config"] = json!({"effort": "low", "format": {"type": "json_schema", "schema": {}}});
+            body["tool_choice"] = json!({"type": "tool", "name": "read"});
+        } else {
+            body["contents"][1]["parts"][0]["thoughtSignature"] = json!("s");
+            body["contents"][2]["parts"][0]["functionResponse"]["parts"] = json!([{"inlineData": {"mimeType": "image/png", "data": "A"}}]);
+            body["generationConfig"]["thinkingConfig"] = json!({"thinkingLevel": "LOW", "includeThoughts": true});
+            body["generationConfig"]["responseSchema"] = json!({"type": "OBJECT", "properties": {"a": {"type": "STRING"}}});
+            body["generationConfig"]["responseMimeType"] = json!("application/json");
+            body["toolConfig"] = json!({"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["read"]}});
+        }
+        for (place, odd) in changes {
+            let mut place = place.index(110);
+            if let Some(value) = value_at(&mut body, &mut place) {
+                *value = odd;
+            }
+        }
+        let bytes = body.to_string().into_bytes();
+        let asked = match from {
+            0 => anthropic::request(&bytes),
+            _ => gemini::request(&bytes, "m", false),
+        };
+        match asked {
+            Err(invalid) => prop_assert!(!invalid.field.is_empty() && !invalid.rule.is_empty()),
+            Ok(asked) => for dialect in &ALL {
+                for model in ["m", "claude-sonnet-4-5", "claude-opus-5", "gemini-2.0-flash", "gemini-3-pro", "gpt-5"] {
+                    let _ = (dialect.encode)(&asked.request, &to(model));
+                }
+            },
         }
     }
 }
