@@ -257,12 +257,12 @@ fn id_of(request: &HttpRequest) -> String {
 /// `GET /v1/models`: in the dialect of whoever asks.
 pub(super) async fn models(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let names = names(&request, &desk);
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names = names.iter().map(String::as_str);
     let is_anthropics = request.headers().contains_key("anthropic-version");
     let is_geminis = request.headers().contains_key("x-goog-api-key");
     json(match (is_anthropics, is_geminis) {
-        (true, _) => wire::anthropic::models_list(&names),
-        (_, true) => wire::gemini::models_list(&names),
+        (true, _) => wire::anthropic::models_list(names),
+        (_, true) => wire::gemini::models_list(names),
         (false, false) => wire::openai_chat::models_list(names, desk.clock.wall().0 / 1_000),
     })
 }
@@ -270,8 +270,8 @@ pub(super) async fn models(request: HttpRequest, desk: Data<Desk>) -> HttpRespon
 /// `GET /v1beta/models`
 pub(super) async fn gemini_models(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let names = names(&request, &desk);
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    json(wire::gemini::models_list(&names))
+    let names = names.iter().map(String::as_str);
+    json(wire::gemini::models_list(names))
 }
 
 fn json(body: Vec<u8>) -> HttpResponse {

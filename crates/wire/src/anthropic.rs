@@ -109,10 +109,11 @@ pub fn models(body: &[u8]) -> Result<Vec<String>, Error> {
 }
 
 /// What `/v1/models` answers: all names, on one page.
-pub fn models_list(names: &[&str]) -> Vec<u8> {
-    let data: Vec<serde_json::Value> = names.iter().map(|name| model_json(name)).collect();
-    let list = json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()});
-    list.to_string().into_bytes()
+pub fn models_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let data: Vec<serde_json::Value> = names.into_iter().map(model_json).collect();
+    let id = |model: Option<&serde_json::Value>| model.map(|model| model["id"].clone());
+    let (first, last) = (id(data.first()), id(data.last()));
+    json!({"data": data, "has_more": false, "first_id": first, "last_id": last}).to_string().into_bytes()
 }
 
 /// What `/v1/models/{name}` answers.

@@ -121,8 +121,8 @@ pub fn models(body: &[u8]) -> Result<Vec<String>, Error> {
 }
 
 /// What `/v1beta/models` answers: all names, on one page.
-pub fn models_list(names: &[&str]) -> Vec<u8> {
-    let models: Vec<serde_json::Value> = names.iter().map(|name| model_json(name)).collect();
+pub fn models_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let models: Vec<serde_json::Value> = names.into_iter().map(model_json).collect();
     json!({ "models": models }).to_string().into_bytes()
 }
 

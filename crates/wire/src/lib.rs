@@ -9,6 +9,8 @@ mod asked;
 mod balance;
 mod blocks;
 mod broken;
+#[cfg(test)]
+mod crossing;
 mod decode;
 mod dialect;
 mod embeddings;

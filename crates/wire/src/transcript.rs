@@ -6,6 +6,15 @@ use crate::{Decode, Error, sse};
 
 /// All events until the end or the first error, `bytes` arriving in pieces of `piece` bytes.
 pub(crate) fn play(mut decoder: impl Decode, bytes: &[u8], piece: usize) -> (Vec<Event>, Result<(), Error>) {
+    play_any(&mut decoder, bytes, piece)
+}
+
+/// The same, of any dialect.
+pub(crate) fn play_any(
+    decoder: &mut dyn Decode,
+    bytes: &[u8],
+    piece: usize,
+) -> (Vec<Event>, Result<(), Error>) {
     let mut frames = sse::Decoder::default();
     let mut events = Vec::new();
     for bytes in bytes.chunks(piece.max(1)) {

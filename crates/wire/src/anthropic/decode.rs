@@ -120,8 +120,8 @@ impl Decoder {
             "tool_use" => {
                 let index = next_tool_call(self.calls.len())?;
                 let whole =
-                    block.input.map(RawValue::get).filter(|json| json.trim_matches(['{', '}', ' ']) != "");
-                let whole = whole.filter(|json| json.starts_with('{')).map(str::to_owned);
+                    block.input.map(RawValue::get).filter(|json| json.starts_with('{') && *json != "{}");
+                let whole = whole.map(str::to_owned);
                 self.calls.push(Call { block: place, whole });
                 Ok(vec![Event::ToolCallStarted { index, id: given(block.id)?, name: given(block.name)? }])
             }

@@ -237,8 +237,8 @@ fn errors_say_their_type_and_the_field() {
 
 #[test]
 fn lists_models_as_the_vendor_does() {
-    assert_eq!(models(&models_list(&["a", "b"])), Ok(vec!["a".to_owned(), "b".to_owned()]));
-    assert_eq!(models(&models_list(&[])), Ok(Vec::new()));
+    assert_eq!(models(&models_list(["a", "b"])), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(models(&models_list([])), Ok(Vec::new()));
     assert!(String::from_utf8(model("a")).unwrap().contains("\"display_name\":\"a\""));
 }
 

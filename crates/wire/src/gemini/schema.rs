@@ -4,6 +4,10 @@ use serde_json::{Map, Value, json};
 
 /// The most levels that are written out; references that go in circles end there.
 const MAX_DEPTH: usize = 32;
+/// The most that is written, in values and bytes of texts: each reference may hold many of itself.
+const MAX_WEIGHT: usize = 1024 * 1024;
+/// What a schema weighs by itself.
+const SCHEMA_WEIGHT: usize = 256;
 /// The fields that the subset has and JSON Schema has under the same name.
 const SAME: [&str; 15] = [
     "anyOf",
@@ -66,39 +70,66 @@ fn from_fields(fields: Map<String, Value>) -> Value {
 
 /// As much of the schema as the subset can say: references are written out, and what it has no word for is left out.
 pub(super) fn to_subset(schema: &Value) -> Value {
-    subset(schema, schema, 0)
+    Subset { root: schema, room: MAX_WEIGHT }.write(schema, 0)
 }
 
-fn subset(schema: &Value, root: &Value, depth: usize) -> Value {
-    let Some(fields) = schema.as_object().filter(|_| depth < MAX_DEPTH) else { return json!({}) };
-    if let Some(place) = fields.get("$ref").and_then(Value::as_str) {
-        let place = place.strip_prefix('#').and_then(|place| root.pointer(place));
-        return place.map_or_else(|| json!({}), |schema| subset(schema, root, depth + 1));
+struct Subset<'a> {
+    root: &'a Value,
+    /// How much may still be written, as of [`weight`].
+    room: usize,
+}
+
+impl Subset<'_> {
+    fn write(&mut self, schema: &Value, depth: usize) -> Value {
+        let room = self.room.checked_sub(SCHEMA_WEIGHT).filter(|_| depth < MAX_DEPTH);
+        let (Some(fields), Some(room)) = (schema.as_object(), room) else { return json!({}) };
+        self.room = room;
+        if let Some(place) = fields.get("$ref").and_then(Value::as_str) {
+            let place = place.strip_prefix('#').and_then(|place| self.root.pointer(place));
+            return place.map_or_else(|| json!({}), |schema| self.write(schema, depth + 1));
+        }
+        let mut written = Map::new();
+        for name in SAME {
+            let Some(value) = fields.get(name) else { continue };
+            let value = match (name, value) {
+                ("items", value) => self.write(value, depth + 1),
+                ("anyOf", Value::Array(kinds)) => self.all(kinds, depth),
+                ("properties", Value::Object(inner)) => {
+                    let inner = inner.iter().map(|(name, kind)| (name.clone(), self.write(kind, depth + 1)));
+                    Value::Object(inner.collect())
+                }
+                (_, value) => match self.room.checked_sub(weight(value)) {
+                    Some(room) => {
+                        self.room = room;
+                        value.clone()
+                    }
+                    None => continue,
+                },
+            };
+            written.insert(name.to_owned(), value);
+        }
+        if let Some(Value::Array(kinds)) = fields.get("oneOf") {
+            written.insert("anyOf".to_owned(), self.all(kinds, depth));
+        }
+        if let Some(only) = fields.get("const").filter(|only| only.is_string()) {
+            written.insert("enum".to_owned(), json!([only]));
+        }
+        kind(fields.get("type"), &mut written);
+        Value::Object(written)
     }
-    let mut written = Map::new();
-    for name in SAME {
-        let Some(value) = fields.get(name) else { continue };
-        let value = match (name, value) {
-            ("items", value) => subset(value, root, depth + 1),
-            ("anyOf", Value::Array(kinds)) => {
-                kinds.iter().map(|kind| subset(kind, root, depth + 1)).collect()
-            }
-            ("properties", Value::Object(inner)) => {
-                let inner = inner.iter().map(|(name, kind)| (name.clone(), subset(kind, root, depth + 1)));
-                Value::Object(inner.collect())
-            }
-            (_, value) => value.clone(),
-        };
-        written.insert(name.to_owned(), value);
+
+    fn all(&mut self, kinds: &[Value], depth: usize) -> Value {
+        kinds.iter().map(|kind| self.write(kind, depth + 1)).collect()
     }
-    if let Some(Value::Array(kinds)) = fields.get("oneOf") {
-        written.insert("anyOf".to_owned(), kinds.iter().map(|kind| subset(kind, root, depth + 1)).collect());
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => text.len(),
+        Value::Array(entries) => entries.iter().map(|entry| 1 + weight(entry)).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| 1 + name.len() + weight(field)).sum(),
     }
-    if let Some(only) = fields.get("const").filter(|only| only.is_string()) {
-        written.insert("enum".to_owned(), json!([only]));
-    }
-    kind(fields.get("type"), &mut written);
-    Value::Object(written)
 }
 
 fn kind(kind: Option<&Value>, written: &mut Map<String, Value>) {
@@ -154,6 +185,11 @@ mod tests {
 
     #[test]
     fn references_in_circles_end() {
+        let many: Map<String, Value> =
+            (0..10).map(|number| (number.to_string(), json!({"$ref": "#/$defs/A"}))).collect();
+        let kind = json!({"properties": many, "description": "x".repeat(10_000)});
+        let wide = json!({"$defs": {"A": kind}, "$ref": "#/$defs/A"});
+        assert!(to_subset(&wide).to_string().len() < 2 * MAX_WEIGHT);
         let schema =
             json!({"$defs": {"A": {"properties": {"a": {"$ref": "#/$defs/A"}}}}, "$ref": "#/$defs/A"});
         assert!(to_subset(&schema).to_string().len() < 2_000);

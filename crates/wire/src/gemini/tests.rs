@@ -175,7 +175,7 @@ fn errors_say_their_status_and_the_field() {
 
 #[test]
 fn lists_models_and_counts_tokens_both_ways() {
-    assert_eq!(models(&models_list(&["a", "b"])), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(models(&models_list(["a", "b"])), Ok(vec!["a".to_owned(), "b".to_owned()]));
     assert!(String::from_utf8(model("a")).unwrap().contains("models/a"));
     let tokens = units::TokenCount(7);
     assert_eq!(counted(&count_answer(tokens)), Ok(tokens));

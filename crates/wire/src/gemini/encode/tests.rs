@@ -264,3 +264,11 @@ fn names_what_it_cannot_say() {
         ["strict", "parallel_tools", "user", "cache_key"]
     );
 }
+
+#[test]
+fn case_5_a_result_without_its_call_becomes_text() {
+    let result = Part::ToolResult(ToolResult::text("gone", "ok", false));
+    let written = parts(user(vec![result]), "gemini-3-pro");
+    assert_eq!(written[1], json!({"text": "ok"}));
+    assert!(written[0]["text"].as_str().unwrap().contains("no longer"));
+}

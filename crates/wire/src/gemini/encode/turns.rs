@@ -26,6 +26,9 @@ const ENDINGS: [(&str, &str); 8] = [
     (".wav", "audio/wav"),
 ];
 
+/// What stands before a result whose call is not in the conversation: it cannot be said whose it is.
+const ORPHAN: &str = "The result of a tool call that is no longer in this conversation:";
+
 /// The conversation in the dialect's words.
 pub(super) struct Written {
     pub(super) system: Option<Value>,
@@ -160,7 +163,11 @@ impl Writer<'_> {
         let ToolResult { call_id, content, is_error } = result;
         let text = content.iter().filter_map(Part::as_text).collect::<Vec<_>>().join("\n");
         let key = if *is_error { "error" } else { "output" };
-        let name = called(call_id, &self.turns[..=place]);
+        let Some(name) = called(call_id, &self.turns[..=place]) else {
+            written.push(json!({"text": ORPHAN}));
+            content.iter().for_each(|part| self.part(part, place, written, left));
+            return;
+        };
         let mut response = json!({"id": call_id, "name": name, "response": {key: text}});
         let mut others = Vec::new();
         for part in content.iter().filter(|part| part.as_text().is_none()) {
@@ -184,12 +191,12 @@ fn settle(waiting: Option<Waiting<'_>>, written: &mut Vec<Value>) {
 }
 
 /// The name of the tool that was called by `id`, latest first: ids may come again in a later turn.
-fn called<'a>(id: &str, turns: &'a [Turn]) -> &'a str {
+fn called<'a>(id: &str, turns: &'a [Turn]) -> Option<&'a str> {
     let parts = turns.iter().rev().flat_map(|turn| &turn.parts);
     let mut names = parts.filter_map(|part| {
         if let Part::ToolCall(call) = part { (call.id == id).then_some(call.name.as_str()) } else { None }
     });
-    names.next().unwrap_or("unknown")
+    names.next()
 }
 
 fn data(media: &Media, what: &'static str, left: &mut Unsaid) -> Option<Value> {

@@ -1,10 +1,8 @@
 //! What clients of this dialect send.
 
-use chat::{Media, Seal, Source, Thought, ToolCall, ToolResult};
+use chat::{Media, Part, Seal, Source, Thought, ToolCall, ToolResult};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-use chat::Part;
 
 use super::*;
 use crate::gemini::encode;
