@@ -5,6 +5,7 @@ mod attacks;
 mod audit;
 mod captures;
 mod changes;
+mod dialects;
 mod doors;
 mod kept;
 mod keys;

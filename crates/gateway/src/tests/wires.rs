@@ -144,7 +144,8 @@ async fn usage_that_was_held_back_is_shown_before_the_first_output() {
     .await;
     let (_, result, events) = asked(provider, Dialect::Anthropic, None).await;
     assert_eq!(result.unwrap().usage.output, TokenCount(7));
-    assert!(matches!(&events[..2], [Event::Usage(_), Event::Text { .. }]), "{events:?}");
+    let begins = matches!(&events[..3], [Event::Began { .. }, Event::Usage(_), Event::Text { .. }]);
+    assert!(begins, "{events:?}");
 }
 
 #[tokio::test]

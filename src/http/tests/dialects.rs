@@ -1,0 +1,317 @@
+//! The doors for vendors' clients, before a stand-in for the vendors: what goes through as it is, and how it ends.
+
+use serde_json::{Value, json};
+use standin::{KEY, Standin};
+
+use super::stage::Stage;
+
+/// A client's way to its vendor, and to us.
+struct Way {
+    provider: &'static str,
+    /// Where the vendor has it, beneath its base.
+    path: &'static str,
+    /// The client's body; `MODEL` stands for the model.
+    body: &'static str,
+}
+
+const ANTHROPIC: Way = Way {
+    provider: "anthropic",
+    path: "/v1/messages",
+    body: r#"{ "messages":[{"role":"user","content":"héllo"}],
+  "max_tokens" :64, "model":"MODEL","metadata":{"user_id":"u"}, "stream":STREAM }"#,
+};
+const CHAT: Way = Way {
+    provider: "openai",
+    path: "/v1/chat/completions",
+    body: r#"{"stream":STREAM,"stream_options":{"include_usage":true},"zeta":1,"model":"MODEL","messages":[{"role":"user","content":"hi"}]}"#,
+};
+const RESPONSES: Way = Way {
+    provider: "openai",
+    path: "/v1/responses",
+    body: r#"{"input":"hi","model":"MODEL","stream":STREAM}"#,
+};
+const GEMINI: Way = Way {
+    provider: "gemini",
+    path: "/v1beta/models/MODEL:METHOD",
+    body: r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
+};
+const WAYS: [&Way; 4] = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI];
+
+struct House {
+    standin: Standin,
+    stage: Stage,
+    http: reqwest::Client,
+}
+
+impl Way {
+    fn path(&self, model: &str, is_streamed: bool) -> String {
+        let method = if is_streamed { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        self.path.replace("MODEL", model).replace("METHOD", method)
+    }
+
+    fn body(&self, model: &str, is_streamed: bool) -> String {
+        self.body.replace("MODEL", model).replace("STREAM", &is_streamed.to_string())
+    }
+}
+
+impl House {
+    /// All vendors, with these models each.
+    async fn open(models: &[&str], more: &str) -> Self {
+        let standin = Standin::start().await.unwrap();
+        let folder = Stage::prepare();
+        std::fs::write(folder.path().join("vendor.key"), KEY).unwrap();
+        private(&folder.path().join("vendor.key"));
+        let url = standin.url();
+        let models: Vec<Value> = models.iter().map(|name| json!({ "name": name })).collect();
+        let provider = |kind: &str, path: &str| json!({"kind": kind, "base_url": format!("{url}{path}"), "api_key": {"file": "vendor.key"}, "models": models});
+        let providers = json!({
+            "demo": {"kind": "scripted", "script": "rules.yaml"},
+            "anthropic": provider("anthropic", ""),
+            "openai": provider("openai", "/v1"),
+            "gemini": provider("gemini", ""),
+            "ollama": null, "vllm": null, "llama_cpp": null,
+        });
+        let text = format!("providers: {providers}\n{more}\n");
+        std::fs::write(folder.path().join("impresario.yaml"), text).unwrap();
+        Self { standin, stage: Stage::open_in(folder).await, http: plain_client() }
+    }
+
+    /// Asks the vendor itself.
+    async fn straight(&self, way: &Way, model: &str, is_streamed: bool) -> (u16, String) {
+        let request = self.http.post(format!("{}{}", self.standin.url(), way.path(model, is_streamed)));
+        let request = match way.provider {
+            "anthropic" => request.header("x-api-key", KEY).header("anthropic-version", "2023-06-01"),
+            "gemini" => request.header("x-goog-api-key", KEY),
+            _ => request.bearer_auth(KEY),
+        };
+        answered(request, way.body(model, is_streamed)).await
+    }
+
+    /// Asks through the doors, for this provider's model.
+    async fn through(&self, way: &Way, model: &str, is_streamed: bool) -> (u16, String) {
+        let named = format!("{}/{model}", way.provider);
+        self.ask(&way.path(&named, is_streamed), way.body(&named, is_streamed)).await
+    }
+
+    async fn ask(&self, path: &str, body: String) -> (u16, String) {
+        answered(self.http.post(self.url(path)), body).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.stage.server.addresses().tcp)
+    }
+}
+
+fn plain_client() -> reqwest::Client {
+    let options = upstream::Options::default();
+    upstream::Client::try_new(&options, clock::Clock::real()).unwrap().into_http()
+}
+
+async fn answered(request: reqwest::RequestBuilder, body: String) -> (u16, String) {
+    let request = request.header("content-type", "application/json").body(body);
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap())
+}
+
+fn private(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[actix_rt::test]
+async fn what_a_vendor_says_reaches_its_own_client_byte_for_byte() {
+    let models = ["text", "tools", "thinking", "json", "truncated", "split-7"];
+    let house = House::open(&models, "").await;
+    for way in WAYS {
+        for model in models {
+            for is_streamed in [false, true] {
+                let straight = house.straight(way, model, is_streamed).await;
+                let through = house.through(way, model, is_streamed).await;
+                assert_eq!(through, straight, "{} {model} streamed: {is_streamed}", way.path);
+                let sent = house.standin.last().unwrap().body;
+                let sent = String::from_utf8(sent.to_vec()).unwrap();
+                assert_eq!(sent, way.body(model, is_streamed), "only the model's name may change");
+            }
+        }
+    }
+    assert_eq!(house.standin.counts().keyless, 0);
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn usage_that_a_chat_client_did_not_ask_for_is_asked_for_and_kept_from_it() {
+    let house = House::open(&["text"], "").await;
+    let body = |options: &str| {
+        format!(
+            r#"{{"model":"openai/text","stream":true{options},"messages":[{{"role":"user","content":"hi"}}]}}"#
+        )
+    };
+    let (_, told) = house.ask(CHAT.path, body(r#","stream_options":{"include_usage":true}"#)).await;
+    let (_, untold) = house.ask(CHAT.path, body("")).await;
+    assert!(told.contains("\"prompt_tokens\""), "{told}");
+    assert!(!untold.contains("\"prompt_tokens\""), "{untold}");
+    assert!(untold.ends_with("data: [DONE]\n\n"), "{untold}");
+    let sent: Value = serde_json::from_slice(&house.standin.last().unwrap().body).unwrap();
+    assert_eq!(sent["stream_options"]["include_usage"], true);
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn an_error_before_the_first_output_goes_to_the_next_and_no_client_sees_it() {
+    let broken = ["error-500", "error-529", "error-in-200", "dies-first", "html"];
+    let aliases: Vec<String> =
+        broken.iter().map(|model| format!("\"{model}\": [anthropic/{model}, anthropic/text]")).collect();
+    let models: Vec<&str> = broken.iter().copied().chain(["text"]).collect();
+    let house = House::open(&models, &format!("gateway: {{aliases: {{{}}}}}", aliases.join(", "))).await;
+    for is_streamed in [false, true] {
+        let (_, whole) = house.straight(&ANTHROPIC, "text", is_streamed).await;
+        for model in broken {
+            let answer = house.ask(ANTHROPIC.path, ANTHROPIC.body(model, is_streamed)).await;
+            assert_eq!(answer, (200, whole.clone()), "{model} streamed: {is_streamed}");
+        }
+    }
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn a_stream_that_breaks_off_ends_in_the_clients_dialect_and_never_as_if_it_were_whole() {
+    let models = ["dies", "cut", "error-mid-stream"];
+    let house = House::open(&models, "").await;
+    for model in models {
+        for (way, sign, end) in [
+            (&ANTHROPIC, "event: error\ndata: {\"type\":\"error\"", "message_stop"),
+            (&CHAT, "data: {\"error\":{", "[DONE]"),
+            (&RESPONSES, "event: error\n", "response.completed"),
+            (&GEMINI, "\"error\"", "\"finishReason\""),
+        ] {
+            let (status, text) = house.through(way, model, true).await;
+            assert_eq!(status, 200, "{text}");
+            assert!(text.contains(sign), "{} {model}: {text}", way.path);
+            assert!(!text.contains(end), "{} {model}: {text}", way.path);
+        }
+    }
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn refusals_keep_their_status_their_words_and_their_hints() {
+    let house = House::open(&["error-429", "error-400"], "").await;
+    for way in WAYS {
+        let (straight, theirs) = house.straight(way, "error-400", false).await;
+        let (through, ours) = house.through(way, "error-400", false).await;
+        assert_eq!((through, &ours), (straight, &theirs), "{}", way.path);
+    }
+    let named = "anthropic/error-429";
+    let request = house.http.post(house.url(ANTHROPIC.path)).header("content-type", "application/json");
+    let answer = request.body(ANTHROPIC.body(named, false)).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 429);
+    assert_eq!(answer.headers()["retry-after"], "3");
+    assert!(answer.headers().contains_key("x-request-id"));
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn what_is_wrong_with_a_request_is_told_in_its_dialect() {
+    let house = House::open(&["text"], "").await;
+    for way in WAYS {
+        let (status, text) = house.through(way, "nobody", false).await;
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+        assert_eq!(status, 404, "{text}");
+        let kind = match way.provider {
+            "anthropic" => &error["error"]["type"],
+            "gemini" => &error["error"]["status"],
+            _ => &error["error"]["code"],
+        };
+        let expected = match way.provider {
+            "anthropic" => "not_found_error",
+            "gemini" => "NOT_FOUND",
+            _ => "model_not_found",
+        };
+        assert_eq!(kind, expected, "{text}");
+        let broken = ["{", "[]", "{\"stream\":1,\"model\":\"x\"", "nothing", "\u{1}"];
+        for body in broken {
+            let (status, text) = house.ask(&way.path("openai/text", false), body.to_owned()).await;
+            assert_eq!(status, 400, "{body}: {text}");
+            assert!(serde_json::from_str::<Value>(&text).unwrap()["error"]["message"].is_string(), "{text}");
+        }
+    }
+    let deep = format!(r#"{{"model":"x","messages":{}"#, "[".repeat(10_000));
+    let (status, text) = house.ask(CHAT.path, deep).await;
+    assert_eq!(status, 400, "{text}");
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn a_key_opens_these_doors_with_its_scope_and_for_its_models_alone() {
+    let house = House::open(&["text"], "").await;
+    let key = |scopes: &str| {
+        let scopes = scopes.split(',').map(|scope| scope.parse().unwrap()).collect();
+        let models = access::Models(vec!["openai".parse().unwrap()]);
+        crate::http::views::KeyOrder { name: "k".to_owned(), scopes, models, ..Default::default() }
+    };
+    let gateway = house.stage.client.create_key(&key("gateway")).await.unwrap().key.0;
+    let other = house.stage.client.create_key(&key("metrics")).await.unwrap().key.0;
+    let ask = |way: &'static Way, key: &str| {
+        let named = format!("{}/text", way.provider);
+        let request = house.http.post(house.url(&way.path(&named, false)));
+        let request = match way.provider {
+            "anthropic" => request.header("x-api-key", key),
+            "gemini" => request.header("x-goog-api-key", key),
+            _ => request.bearer_auth(key),
+        };
+        answered(request, way.body(&named, false))
+    };
+    assert_eq!(ask(&CHAT, &gateway).await.0, 200);
+    let (status, text) = ask(&ANTHROPIC, &gateway).await;
+    assert_eq!(status, 403, "{text}");
+    for way in WAYS {
+        let (status, text) = ask(way, &other).await;
+        assert_eq!(status, 403, "{text}");
+        assert!(text.contains("gateway"), "{text}");
+        let (status, text) = ask(way, "wrong").await;
+        assert_eq!(status, 401, "{text}");
+        assert!(serde_json::from_str::<Value>(&text).unwrap()["error"]["message"].is_string(), "{text}");
+    }
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn a_client_that_hangs_up_takes_its_call_along() {
+    let house = House::open(&["hangs-mid-stream"], "").await;
+    let named = "anthropic/hangs-mid-stream";
+    let request = house.http.post(house.url(ANTHROPIC.path)).header("content-type", "application/json");
+    let mut answer = request.body(ANTHROPIC.body(named, true)).send().await.unwrap();
+    assert!(answer.chunk().await.unwrap().is_some());
+    assert_eq!(house.standin.counts().in_flight, 1);
+    drop(answer);
+    let clock = clock::Clock::real();
+    let gone = async {
+        while house.standin.counts().aborted == 0 {
+            clock.sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    clock.timeout(std::time::Duration::from_secs(20), gone).await.expect("the call ends with its client");
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn lists_the_models_in_the_dialect_of_whoever_asks() {
+    let house =
+        House::open(&["text"], "gateway: {aliases: {fast: openai/text, \"claude-*\": anthropic/text}}").await;
+    let list = async |path: &str, header: (&'static str, &'static str)| -> Value {
+        let answer = house.http.get(house.url(path)).header(header.0, header.1).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    };
+    let openais = list("/v1/models", ("accept", "*/*")).await;
+    assert_eq!(openais["object"], "list");
+    let names: Vec<&str> =
+        openais["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert_eq!(names[..2], ["fast", "text"], "{names:?}");
+    assert!(names.contains(&"gemini/text") && !names.contains(&"claude-*"), "{names:?}");
+    let anthropics = list("/v1/models", ("anthropic-version", "2023-06-01")).await;
+    assert_eq!(anthropics["data"][0]["type"], "model");
+    let geminis = list("/v1beta/models", ("accept", "*/*")).await;
+    assert_eq!(geminis["models"][0]["name"], "models/fast");
+    house.stage.close().await;
+}
