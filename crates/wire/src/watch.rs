@@ -93,11 +93,7 @@ impl Watch {
     /// # Errors
     /// When a frame is too large; what came of it is not given on, and the watch is of no further use.
     pub fn push(&mut self, piece: &Bytes, out: &mut Vec<Bytes>) -> Result<(), Error> {
-        if !self.drops_usage {
-            self.read(piece, |_, _| {})?;
-            out.push(piece.clone());
-            return Ok(());
-        }
+        // Only whole frames go on, so that one that breaks off in the middle can still be followed by an error.
         // What of this piece may go on in one slice: from here to the last frame that was kept.
         let mut run = 0..0;
         self.read(piece, |frame, is_dropped| match frame {
@@ -149,7 +145,7 @@ impl Watch {
         // A frame without its end does not count, but for an error that a server wrote behind its stream as plain JSON.
         let counts = self.framing.is_at_end() || frame::is_plain_json(&open);
         let is_dropped = counts && self.frame(&open);
-        if self.drops_usage && !is_dropped && !open.is_empty() {
+        if !is_dropped && !open.is_empty() {
             out.push(Bytes::from(open));
         }
         self.seen();

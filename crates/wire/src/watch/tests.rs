@@ -237,10 +237,8 @@ fn an_error_before_any_output_leaves_the_way_to_another_provider_open() {
         watch.push(&Bytes::from_static(stream.as_bytes()), &mut out).unwrap();
         let expected = Error::Reported { status, message: "busy".to_owned() };
         assert_eq!((watch.start(), watch.fault()), (Start::Failed, Some(&expected)), "{stream}");
-        assert_eq!(
-            (out.concat(), watch.finish(&mut Vec::new())),
-            (stream.as_bytes().to_vec(), Err(expected))
-        );
+        let end = watch.finish(&mut out);
+        assert_eq!((out.concat(), end), (stream.as_bytes().to_vec(), Err(expected)));
     }
 }
 
@@ -521,4 +519,16 @@ fn forty_events_cost_a_few_microseconds() {
         times.sort_unstable();
         println!("{dialect:?}: {} pieces: median {} ns, 99 % {} ns", pieces.len(), times[500], times[990]);
     }
+}
+
+#[test]
+fn a_frame_that_is_not_whole_is_not_passed_on() {
+    let mut watch = Watch::new(Dialect::Anthropic);
+    let mut out = Vec::new();
+    watch
+        .push(&Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\nevent: con"), &mut out)
+        .unwrap();
+    watch.push(&Bytes::from_static(b"tent_block_start\ndata: {\"ty"), &mut out).unwrap();
+    assert_eq!(out.concat(), b"event: ping\ndata: {\"type\":\"ping\"}\n\n");
+    assert!(matches!(watch.finish(&mut Vec::new()), Err(Error::Cut { .. })));
 }
