@@ -159,8 +159,8 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
     let Some(model) = model.filter(|model| !model.is_empty()) else {
         return Ended::Invalid(Invalid::new("model", "must name a model"));
     };
-    let relay = Relay { dialect: question.dialect, way, model, body, hot: &hot, headers };
-    let asking = Asking { relay, operation: question.operation, models, within: *within, request_id };
+    let relay = Relay { dialect: question.dialect, way, model, body, hot: &hot, request_id, headers };
+    let asking = Asking { relay, operation: question.operation, models, within: *within };
     match gateway.relay(asking, &mut spout).await {
         Ok(()) => Ended::Whole,
         Err(error) => Ended::Failed(Rc::new(error)),

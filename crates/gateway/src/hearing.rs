@@ -33,6 +33,8 @@ impl Ask for Hearing<'_> {
             role: self.role,
             model: &asked.deployment.id.model,
             request: without.as_ref().unwrap_or(self.request),
+            // No agent hands thoughts back.
+            issuer: "",
             waits: asked.waits(),
         };
         let upstream = |error| Why::Upstream(Box::new(error));

@@ -17,13 +17,13 @@ mod routes;
 mod run;
 mod told;
 mod traced;
+mod translating;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use access::Models;
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use chat::{Answer, Event, Usage};
 use clock::Clock;
 use units::{DeploymentId, Nanodollars};
@@ -106,8 +106,6 @@ pub struct Asking<'a> {
     pub models: &'a Models,
     /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
     pub within: Duration,
-    /// What the request is called in the log.
-    pub request_id: &'a str,
 }
 
 /// A whole answer, and what it took to get it.
@@ -159,24 +157,27 @@ impl Gateway {
     /// As for [`Gateway::call`].
     pub async fn relay<O: Out>(&self, asking: Asking<'_>, out: &mut O) -> Result<(), Error> {
         let concluding = Concluding::begin(self, asking.operation);
-        let mut ended = self.relayed(asking, out).await;
-        if let Err(Error::Interrupted(interrupted)) = &mut ended {
-            out.give(Bytes::from(asking.broken(interrupted))).await;
+        let mut relaying = Relaying::new(asking.relay, out);
+        let ended = self.relayed(asking, &mut relaying).await;
+        if let Err(Error::Interrupted(interrupted)) = &ended {
+            let (told, message) = (told::why(&interrupted.why), interrupted.to_string());
+            let request_id = asking.relay.request_id;
+            let (status, code) = (told.status, told.code);
+            relaying.fail(&wire::Failure { status, message: &message, code, param: None, request_id }).await;
         }
         concluding.end(&ended);
         ended
     }
 
-    async fn relayed<O: Out>(&self, asking: Asking<'_>, out: &mut O) -> Result<(), Error> {
-        let Asking { relay, operation, models, within, .. } = asking;
+    async fn relayed<O: Out>(&self, asking: Asking<'_>, relaying: &mut Relaying<'_, O>) -> Result<(), Error> {
+        let Asking { relay, operation, models, within } = asking;
         let routes = self.routes.load_full();
         let candidates = routes.candidates_named(relay.model, models)?;
         let question = Question { role: CLIENT, operation, within };
         let mut run = Run::start(self, question, routes.table().policy().attempts());
-        let mut relaying = Relaying { relay, out };
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
-            if run.candidate(deployment, others, &mut relaying).await?.is_some() {
+            if run.candidate(deployment, others, relaying).await?.is_some() {
                 return Ok(());
             }
         }
@@ -201,26 +202,6 @@ impl Gateway {
             }
         }
         Err(run.unavailable())
-    }
-}
-
-impl Asking<'_> {
-    /// The end of a stream that broke off.
-    fn broken(&self, interrupted: &Interrupted) -> Vec<u8> {
-        let told = told::why(&interrupted.why);
-        let message = interrupted.to_string();
-        let failure = wire::Failure {
-            status: told.status,
-            message: &message,
-            code: told.code,
-            param: None,
-            request_id: self.request_id,
-        };
-        if self.relay.is_array() {
-            wire::broken_array(&failure)
-        } else {
-            wire::broken_events(self.relay.dialect, &failure)
-        }
     }
 }
 

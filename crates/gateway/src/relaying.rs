@@ -6,14 +6,15 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use chat::Parameter;
-use upstream::{Method, Relayed, Verbatim, Way};
+use upstream::{HttpEndpoint, Method, Relayed, Verbatim, Way};
 use wire::hot::Hot;
 use wire::patch::{self, Patch};
 use wire::watch::{self, Start, Watch};
-use wire::{Dialect, Invalid};
+use wire::{Asked as Understood, Dialect, Encode, Failure, Invalid};
 
 use crate::asked::Asked;
 use crate::run::Ask;
+use crate::translating::{self, Translating};
 use crate::{Begun, Deployment, MAX_ANSWER_BYTES, Out, Why};
 
 /// A request as it came in.
@@ -29,21 +30,26 @@ pub struct Relay<'a> {
     pub body: &'a Bytes,
     /// What was read of it.
     pub hot: &'a Hot<'a>,
+    /// What the request is called in the log.
+    pub request_id: &'a str,
     /// Headers that go along, by their names in lower case.
     pub headers: &'a [(&'static str, String)],
 }
 
 pub(crate) struct Relaying<'a, O> {
-    pub(crate) relay: Relay<'a>,
-    pub(crate) out: &'a mut O,
+    relay: Relay<'a>,
+    out: &'a mut O,
+    /// The question in the domain's words, once somebody needed it so.
+    understood: Option<Understood>,
+    /// Who writes a stream in other words, when it broke off.
+    encoder: Option<Box<dyn Encode>>,
 }
 
 impl<O: Out> Ask for Relaying<'_, O> {
     type Answer = ();
 
     fn fits(&self, deployment: &Deployment) -> bool {
-        let upstream::Endpoint::Http(endpoint) = &deployment.endpoint else { return false };
-        endpoint.offers(at(self.relay.way, deployment))
+        offered(self.relay.way, deployment).is_some() || translating::can(self.relay.way)
     }
 
     fn tells(&self, parameter: Parameter) -> bool {
@@ -51,10 +57,10 @@ impl<O: Out> Ask for Relaying<'_, O> {
     }
 
     async fn ask(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
-        let deployment = asked.deployment;
-        let upstream::Endpoint::Http(endpoint) = &deployment.endpoint else { return Err(Why::OtherDialect) };
-        let relay = self.relay;
-        let way = at(relay.way, deployment);
+        let (deployment, relay) = (asked.deployment, self.relay);
+        let Some((endpoint, way)) = offered(relay.way, deployment) else {
+            return self.in_other_words(asked, untold).await;
+        };
         let (body, unsaid) = relay.body_for(deployment, untold).map_err(Why::BadRequest)?;
         let call = Verbatim { way, headers: relay.headers, body: &body, waits: asked.waits() };
         let answer = asked.gateway.client.relay(endpoint, &call).await.map_err(failed)?;
@@ -74,7 +80,37 @@ impl<O: Out> Ask for Relaying<'_, O> {
     }
 }
 
-impl<O: Out> Relaying<'_, O> {
+impl<'a, O: Out> Relaying<'a, O> {
+    pub(crate) fn new(relay: Relay<'a>, out: &'a mut O) -> Self {
+        Self { relay, out, understood: None, encoder: None }
+    }
+
+    async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
+        let relay = self.relay;
+        let understood = match self.understood.take() {
+            Some(understood) => understood,
+            None => wire::request(relay.dialect, relay.body, relay.model, relay.is_streamed())
+                .map_err(Why::BadRequest)?,
+        };
+        let understood = self.understood.insert(understood);
+        let (out, encoder) = (&mut *self.out, &mut self.encoder);
+        Translating { relay, understood, out, encoder }.ask(asked, untold).await
+    }
+
+    /// Ends a stream that broke off, in the client's dialect.
+    pub(crate) async fn fail(&mut self, failure: &Failure<'_>) {
+        let bytes = match &mut self.encoder {
+            Some(encoder) => {
+                let mut bytes = Vec::new();
+                encoder.fail(failure, &mut bytes);
+                bytes
+            }
+            None if self.relay.is_array() => wire::broken_array(failure),
+            None => wire::broken_events(self.relay.dialect, failure),
+        };
+        self.out.give(Bytes::from(bytes)).await;
+    }
+
     /// A whole answer is read before any of it is shown: an error inside of a success still goes to the next candidate.
     async fn whole(&mut self, mut answer: Relayed, begun: Begun, asked: &mut Asked<'_>) -> Result<(), Why> {
         if !begun.content_type.contains("json") {
@@ -135,7 +171,7 @@ impl<O: Out> Relaying<'_, O> {
 }
 
 impl Relay<'_> {
-    fn is_streamed(&self) -> bool {
+    pub(crate) fn is_streamed(&self) -> bool {
         match self.way {
             Way::Messages | Way::ChatCompletions | Way::Responses => self.hot.is_streamed,
             Way::CountTokens | Way::Embeddings => false,
@@ -202,6 +238,13 @@ fn at<'a>(way: Way<'_>, deployment: &'a Deployment) -> Way<'a> {
     }
 }
 
-fn failed(error: upstream::Error) -> Why {
+/// The provider and its way, where it offers this in the client's own dialect.
+fn offered<'a>(way: Way<'_>, deployment: &'a Deployment) -> Option<(&'a HttpEndpoint, Way<'a>)> {
+    let upstream::Endpoint::Http(endpoint) = &deployment.endpoint else { return None };
+    let way = at(way, deployment);
+    endpoint.offers(way).then_some((endpoint, way))
+}
+
+pub(crate) fn failed(error: upstream::Error) -> Why {
     Why::Upstream(Box::new(error))
 }

@@ -37,6 +37,8 @@ pub struct Call<'a> {
     pub model: &'a ModelName,
     /// What is asked.
     pub request: &'a chat::Request,
+    /// Whose seals the provider honours; those of anybody else are left out.
+    pub issuer: &'a str,
     /// How long it may take.
     pub waits: Waits,
 }

@@ -2,20 +2,19 @@
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
-use wire::{To, anthropic, gemini, openai_chat};
+use wire::{Encoded, To, anthropic, gemini, openai_chat};
 
 use crate::{Call, Dialect, Error, HttpEndpoint};
 
 impl Dialect {
     /// The body of a call.
-    pub(crate) fn encode(self, call: &Call<'_>) -> serde_json::Value {
-        let to = To { model: call.model.as_str(), is_streamed: true, issuer: "" };
-        let encoded = match self {
+    pub(crate) fn encode(self, call: &Call<'_>) -> Encoded {
+        let to = To { model: call.model.as_str(), is_streamed: true, issuer: call.issuer };
+        match self {
             Self::Anthropic => anthropic::encode(call.request, &to),
             Self::OpenAiChat => openai_chat::encode(call.request, &to),
             Self::Gemini => gemini::encode(call.request, &to),
-        };
-        encoded.body
+        }
     }
 
     /// A decoder for one answer.

@@ -10,6 +10,7 @@ pub(crate) use stream::HttpStream;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use units::ModelName;
+use wire::Encoded;
 
 use crate::deadlines::Deadlines;
 use crate::{Call, Client, Error, EventStream, HttpEndpoint, body, retry_after};
@@ -32,7 +33,8 @@ pub(crate) async fn call(
 ) -> Result<EventStream, Error> {
     let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
     let url = endpoint.call_url(call.model.as_str())?;
-    let request = client.http.post(url).json(&endpoint.dialect.encode(call));
+    let Encoded { body, unsaid } = endpoint.dialect.encode(call);
+    let request = client.http.post(url).json(&body);
     // A vendor learns nothing of who else takes part.
     let trace = client.trace.as_ref().filter(|_| endpoint.is_traced).and_then(|trace| trace());
     let request = match trace {
@@ -41,7 +43,7 @@ pub(crate) async fn call(
     };
     let response = deadlines.watch(send(client, endpoint, request)).await??;
     expect_header(endpoint, &response, CONTENT_TYPE, EVENT_STREAM)?;
-    Ok(EventStream::http(HttpStream::new(endpoint, response, deadlines)))
+    Ok(EventStream::http(HttpStream::new(endpoint, response, deadlines), unsaid))
 }
 
 /// Asks for the endpoint's models.

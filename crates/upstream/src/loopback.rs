@@ -138,6 +138,7 @@ impl Asked {
             role: "editor",
             model: &self.model,
             request: &self.request,
+            issuer: "",
             waits: Waits {
                 first_byte: Duration::from_secs(30),
                 between_bytes: Duration::from_secs(10),

@@ -8,7 +8,10 @@ use crate::played::Played;
 
 /// The events of one answer. Dropping it closes the call.
 #[derive(Debug)]
-pub struct EventStream(Source);
+pub struct EventStream {
+    source: Source,
+    unsaid: Vec<&'static str>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -18,24 +21,29 @@ enum Source {
 }
 
 impl EventStream {
-    pub(crate) fn http(stream: HttpStream) -> Self {
-        Self(Source::Http(Box::new(stream)))
+    pub(crate) fn http(stream: HttpStream, unsaid: Vec<&'static str>) -> Self {
+        Self { source: Source::Http(Box::new(stream)), unsaid }
     }
 
     pub(crate) fn played(steps: Played) -> Self {
-        Self(Source::Played(steps))
+        Self { source: Source::Played(steps), unsaid: Vec::new() }
+    }
+
+    /// What of the request the provider's dialect cannot say, each named once.
+    pub fn unsaid(&self) -> &[&'static str] {
+        &self.unsaid
     }
 
     /// The next event. `None` comes only after the answer's proper end; any other end is one error, after which
     /// nothing comes.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
-        let next = match &mut self.0 {
+        let next = match &mut self.source {
             Source::Http(stream) => stream.next().await,
             Source::Played(steps) => steps.next().await,
             Source::Over => return None,
         };
         if !matches!(next, Ok(Some(_))) {
-            self.0 = Source::Over;
+            self.source = Source::Over;
         }
         next.transpose()
     }

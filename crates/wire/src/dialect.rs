@@ -37,3 +37,54 @@ pub fn error_body(dialect: Dialect, failure: &crate::Failure<'_>) -> Vec<u8> {
         Dialect::Gemini => crate::gemini::error(failure),
     }
 }
+
+/// A client's request. Gemini says the model and whether it streams in the URL, all others in the body.
+///
+/// # Errors
+/// When the request is none of the dialect, or goes on from an answer that would have to be kept here.
+pub fn request(
+    dialect: Dialect,
+    body: &[u8],
+    model: &str,
+    is_streamed: bool,
+) -> Result<crate::Asked, crate::Invalid> {
+    match dialect {
+        Dialect::Anthropic => crate::anthropic::request(body),
+        Dialect::OpenAiChat => crate::openai_chat::request(body),
+        Dialect::OpenAiResponses => {
+            let (mut asked, kept) = crate::openai_responses::request(body)?;
+            if kept.previous.is_some() {
+                let rule = "no answers are kept here: send the whole conversation as `input`";
+                return Err(crate::Invalid::new("previous_response_id", rule));
+            }
+            if kept.store == Some(true) {
+                asked.unsaid.push("store".to_owned());
+            }
+            Ok(asked)
+        }
+        Dialect::Gemini => crate::gemini::request(body, model, is_streamed),
+    }
+}
+
+/// Writes one answer as a stream of the dialect; `is_array` is Gemini's other form.
+pub fn encoder(dialect: Dialect, is_array: bool, head: &crate::Head<'_>) -> Box<dyn crate::Encode> {
+    match dialect {
+        Dialect::Anthropic => Box::new(crate::anthropic::Encoder::new(head)),
+        Dialect::OpenAiChat => Box::new(crate::openai_chat::Encoder::new(head)),
+        Dialect::OpenAiResponses => Box::new(crate::openai_responses::Encoder::new(head)),
+        Dialect::Gemini => {
+            let form = if is_array { crate::gemini::Form::List } else { crate::gemini::Form::Sse };
+            Box::new(crate::gemini::Encoder::new(head, form))
+        }
+    }
+}
+
+/// One answer that comes whole.
+pub fn whole(dialect: Dialect, message: &chat::Message, head: &crate::Head<'_>) -> Vec<u8> {
+    match dialect {
+        Dialect::Anthropic => crate::anthropic::whole(message, head),
+        Dialect::OpenAiChat => crate::openai_chat::whole(message, head),
+        Dialect::OpenAiResponses => crate::openai_responses::whole(message, head),
+        Dialect::Gemini => crate::gemini::whole(message, head),
+    }
+}

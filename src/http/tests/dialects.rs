@@ -315,3 +315,120 @@ async fn lists_the_models_in_the_dialect_of_whoever_asks() {
     assert_eq!(geminis["models"][0]["name"], "models/fast");
     house.stage.close().await;
 }
+
+/// What a client of this dialect makes of an answer.
+fn understood(way: &Way, is_streamed: bool, text: &str) -> chat::Answer {
+    let dialect = dialect_of(way);
+    let mut assembler = chat::Assembler::default();
+    if !is_streamed {
+        let events = match dialect {
+            wire::Dialect::Anthropic => wire::anthropic::answer(text.as_bytes()),
+            wire::Dialect::OpenAiChat => wire::openai_chat::answer(text.as_bytes()),
+            wire::Dialect::OpenAiResponses => wire::openai_responses::answer(text.as_bytes()),
+            wire::Dialect::Gemini => wire::gemini::answer(text.as_bytes()),
+        };
+        events
+            .unwrap_or_else(|error| panic!("{error}: {text}"))
+            .iter()
+            .for_each(|event| assembler.push(event));
+        return assembler.finish().unwrap();
+    }
+    let mut decoder: Box<dyn wire::Decode> = match dialect {
+        wire::Dialect::Anthropic => Box::new(wire::anthropic::Decoder::default()),
+        wire::Dialect::OpenAiChat => Box::new(wire::openai_chat::Decoder::default()),
+        wire::Dialect::OpenAiResponses => Box::new(wire::openai_responses::Decoder::default()),
+        wire::Dialect::Gemini => Box::new(wire::gemini::Decoder::default()),
+    };
+    let frames = wire::sse::Decoder::default().push(text.as_bytes()).unwrap();
+    let events =
+        frames.iter().flat_map(|frame| decoder.push(frame).unwrap_or_else(|error| panic!("{error}: {text}")));
+    events.collect::<Vec<_>>().iter().for_each(|event| assembler.push(event));
+    let last = decoder.finish().unwrap_or_else(|error| panic!("{error}: {text}"));
+    last.iter().for_each(|event| assembler.push(event));
+    assembler.finish().unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn dialect_of(way: &Way) -> wire::Dialect {
+    match (way.provider, way.path) {
+        ("anthropic", _) => wire::Dialect::Anthropic,
+        ("gemini", _) => wire::Dialect::Gemini,
+        (_, "/v1/responses") => wire::Dialect::OpenAiResponses,
+        _ => wire::Dialect::OpenAiChat,
+    }
+}
+
+/// Text, and the tools' names with their arguments.
+fn told(answer: &chat::Answer) -> (String, Vec<(String, Value)>) {
+    let calls = answer.tool_calls.iter();
+    let calls = calls.map(|call| (call.name.clone(), serde_json::from_str(&call.arguments).unwrap()));
+    (answer.text.clone(), calls.collect())
+}
+
+#[actix_rt::test]
+async fn any_client_speaks_to_any_vendor() {
+    let models = ["text", "tools", "thinking", "json", "split-3"];
+    let house = House::open(&models, "").await;
+    for vendor in [&ANTHROPIC, &CHAT, &GEMINI] {
+        for model in models {
+            let (_, straight) = house.straight(vendor, model, true).await;
+            let expected = understood(vendor, true, &straight);
+            for way in WAYS {
+                for is_streamed in [false, true] {
+                    let named = format!("{}/{model}", vendor.provider);
+                    let (status, text) =
+                        house.ask(&way.path(&named, is_streamed), way.body(&named, is_streamed)).await;
+                    let place = format!("{} -> {named}, streamed: {is_streamed}: {text}", way.path);
+                    assert_eq!(status, 200, "{place}");
+                    let found = understood(way, is_streamed, &text);
+                    assert_eq!(told(&found), told(&expected), "{place}");
+                    assert_eq!(found.stop, expected.stop, "{place}");
+                    assert_eq!(found.usage.output, expected.usage.output, "{place}");
+                    let input =
+                        |usage: &chat::Usage| usage.input.0 + usage.cached_input.0 + usage.cache_written.0;
+                    assert_eq!(input(&found.usage), input(&expected.usage), "{place}");
+                }
+            }
+        }
+    }
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn a_stream_in_other_words_that_breaks_off_ends_in_the_clients_dialect() {
+    let house = House::open(&["dies", "error-mid-stream"], "").await;
+    for vendor in [&ANTHROPIC, &CHAT, &GEMINI] {
+        for model in ["dies", "error-mid-stream"] {
+            for (way, sign, end) in [
+                (&ANTHROPIC, "event: error\ndata: {\"type\":\"error\"", "message_stop"),
+                (&CHAT, "\"error\":{", "[DONE]"),
+                (&RESPONSES, "response.failed", "response.completed"),
+                (&GEMINI, "\"error\"", "\"finishReason\":\"STOP\""),
+            ] {
+                if dialect_of(way) == dialect_of(vendor) {
+                    continue;
+                }
+                let named = format!("{}/{model}", vendor.provider);
+                // Responses reach OpenAI as they came.
+                if way.provider == vendor.provider {
+                    continue;
+                }
+                let (status, text) = house.ask(&way.path(&named, true), way.body(&named, true)).await;
+                assert_eq!(status, 200, "{} -> {named}: {text}", way.path);
+                assert!(text.contains(sign), "{} -> {named}: {text}", way.path);
+                assert!(!text.contains(end), "{} -> {named}: {text}", way.path);
+            }
+        }
+    }
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn what_could_not_be_said_is_named_in_a_header() {
+    let house = House::open(&["text"], "").await;
+    let body = r#"{"model":"gemini/text","logit_bias":{"1":2},"messages":[{"role":"user","content":"hi"}]}"#;
+    let request = house.http.post(house.url(CHAT.path)).header("content-type", "application/json").body(body);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.headers()["x-impresario-deployment"], "gemini/text");
+    assert_eq!(answer.headers()["x-impresario-unsaid"], "logit_bias");
+    house.stage.close().await;
+}
