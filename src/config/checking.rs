@@ -149,7 +149,7 @@ impl Checked {
                 self.notes.push(format!("`providers.{id}` is passed by: the variable of its key is not set"));
             }
         }
-        let assembly::Doubts { faults, notes } = assembly::doubts(accounts, &settings);
+        let assembly::Doubts { faults, notes } = assembly::doubts(accounts, settings);
         for error in faults {
             self.fault::<()>(Err(error));
         }

@@ -70,7 +70,10 @@ pub(crate) fn why(why: &Why) -> Told<'_> {
 }
 
 fn upstream(error: &upstream::Error) -> Told<'_> {
-    use upstream::Error::{Cut, Reported, Status, Timeout, TooLarge};
+    use upstream::Error::{
+        BadEndpoint, BadKey, CaFile, Cut, Malformed, Network, NoRoots, NoRule, Redirected, Reported, Setup,
+        Status, Timeout, TooLarge, WrongContent,
+    };
     match error {
         Status { refusal: Some(refusal), status, .. } if error.class() != FailureClass::Key => {
             Told { refusal: Some(refusal), ..of_status(*status, error.class()) }
@@ -83,16 +86,10 @@ fn upstream(error: &upstream::Error) -> Told<'_> {
         }
         Cut { .. } => Told::new(502, "answer_cut"),
         TooLarge { .. } => Told::new(502, "answer_too_large"),
-        error => match error.class() {
-            FailureClass::Network => Told::new(502, "provider_unreachable"),
-            FailureClass::Malformed => Told::new(502, "provider_malformed"),
-            FailureClass::Key => Told::new(502, "provider_key_refused"),
-            FailureClass::Client
-            | FailureClass::Limited
-            | FailureClass::Overloaded
-            | FailureClass::Server
-            | FailureClass::Timeout => Told::new(500, "internal_error"),
-        },
+        NoRoots { .. } | Network { .. } => Told::new(502, "provider_unreachable"),
+        Redirected { .. } | WrongContent { .. } | Malformed { .. } => Told::new(502, "provider_malformed"),
+        BadKey { .. } => Told::new(502, "provider_key_refused"),
+        CaFile { .. } | Setup { .. } | BadEndpoint { .. } | NoRule(_) => Told::new(500, "internal_error"),
     }
 }
 

@@ -2,7 +2,7 @@
 //! together in the client's.
 
 use bytes::Bytes;
-use chat::{Assembler, Event, Parameter, Seal};
+use chat::{Assembler, Event, Parameter};
 use upstream::{EventStream, Method, Way};
 use wire::{Asked as Understood, Encode, Head};
 
@@ -157,11 +157,10 @@ struct Heard {
 
 impl Heard {
     /// Takes the next event, and says whose its seal is.
-    fn take(&mut self, event: Event, issuer: &str, asked: &mut Asked<'_>) -> Result<Event, Why> {
-        let event = match event {
-            Event::Sealed(seal) => Event::Sealed(Seal { issuer: Some(issuer.to_owned()), ..seal }),
-            event => event,
-        };
+    fn take(&mut self, mut event: Event, issuer: &str, asked: &mut Asked<'_>) -> Result<Event, Why> {
+        if let Event::Sealed(seal) = &mut event {
+            seal.issuer = Some(issuer.to_owned());
+        }
         self.bytes = self.bytes.saturating_add(size(&event));
         if self.bytes > MAX_ANSWER_BYTES {
             return Err(Why::TooLarge);
