@@ -21,6 +21,7 @@ use super::identity::Caller;
 use super::pouring::{Spout, pour};
 use super::request_id::RequestId;
 use super::{Desk, Refusal};
+use crate::config::settings::OnHangUp;
 
 /// Who answered: `provider/model`.
 const ANSWERED_BY: HeaderName = HeaderName::from_static("x-impresario-deployment");
@@ -130,7 +131,13 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
     };
     let (gateway, id) = (desk.doors.workbench.gateway().clone(), held.request_id.clone());
     match pour(move |spout| ask(gateway, held, spout)).await {
-        Ok((begun, rest)) => begin(begun, |response| response.body(rest)),
+        Ok((begun, rest)) => {
+            let rest = match desk.gateway.on_hang_up {
+                OnHangUp::Cancel => rest,
+                OnHangUp::Drain => rest.draining(),
+            };
+            begin(begun, |response| response.body(rest))
+        }
         Err(Some(Ended::Invalid(invalid))) => invalid_request(dialect, &invalid, &id),
         Err(Some(Ended::Failed(error))) => failed(dialect, &error, &id),
         Err(Some(Ended::Whole) | None) => {

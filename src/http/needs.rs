@@ -26,8 +26,9 @@ pub(super) enum Need {
 const GET: &str = "GET";
 const POST: &str = "POST";
 const LOOK_AT_WORKFLOWS: Need = Need::Look(&[Scope::Workflows]);
-/// What a model is asked neither writes nor runs anything here.
-const GATEWAY: Need = Need::Look(&[Scope::Gateway]);
+const MODELS: Need = Need::Look(&[Scope::Gateway]);
+/// What a model is asked costs the operator money, and sends what is asked to somebody else.
+const GATEWAY: Need = Need::Key(Scope::Gateway);
 const WORKFLOWS: Need = Need::Key(Scope::Workflows);
 /// Where it is told what was counted.
 const METRICS: &str = "/metrics";
@@ -64,9 +65,9 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/v1/chat/completions", POST, GATEWAY),
     ("/v1/responses", POST, GATEWAY),
     ("/v1/embeddings", POST, GATEWAY),
-    ("/v1/models", GET, GATEWAY),
+    ("/v1/models", GET, MODELS),
     ("/v1/models/{call:.*}", POST, GATEWAY),
-    ("/v1beta/models", GET, GATEWAY),
+    ("/v1beta/models", GET, MODELS),
     ("/v1beta/models/{call:.*}", POST, GATEWAY),
     ("/v1/providers", GET, Need::Look(&[Scope::Workflows, Scope::Gateway])),
     ("/v1/workflows", GET, LOOK_AT_WORKFLOWS),

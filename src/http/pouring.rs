@@ -43,6 +43,8 @@ pub(super) struct Pouring {
     basin: Rc<RefCell<Basin>>,
     /// `None` when it has ended.
     work: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Whether it goes on when nobody reads it any more.
+    drains: bool,
 }
 
 /// Lets `work` write until its answer has begun; else what it ended with.
@@ -67,8 +69,34 @@ where
     .await;
     let begun = basin.borrow_mut().begun.take();
     match begun {
-        Some(begun) => Ok((begun, Pouring { basin, work: (!is_over).then_some(work) })),
+        Some(begun) => Ok((begun, Pouring { basin, work: (!is_over).then_some(work), drains: false })),
         None => Err(ended.take()),
+    }
+}
+
+impl Pouring {
+    /// Goes on to the end although nobody reads it any more, and throws away what comes.
+    pub(super) fn draining(mut self) -> Self {
+        self.drains = true;
+        self
+    }
+}
+
+impl Drop for Pouring {
+    fn drop(&mut self) {
+        let Some(mut work) = self.work.take().filter(|_| self.drains) else { return };
+        let basin = self.basin.clone();
+        actix_web::rt::spawn(poll_fn(move |context| {
+            loop {
+                basin.borrow_mut().piece = None;
+                if work.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                if basin.borrow().piece.is_none() {
+                    return Poll::Pending;
+                }
+            }
+        }));
     }
 }
 
@@ -174,5 +202,20 @@ mod tests {
         assert!(made.get() <= 4, "{}", made.get());
         drop(body);
         assert!(gone.get());
+    }
+
+    #[actix_web::test]
+    async fn what_drains_goes_on_to_its_end_unheard() {
+        let (sender, receiver) = oneshot::channel();
+        let poured = pour(|mut out| async move {
+            out.begin(begun(None));
+            for _ in 0..3 {
+                out.give("more".into()).await;
+            }
+            sender.send(()).unwrap();
+        });
+        let (_, body) = poured.await.ok().unwrap();
+        drop(body.draining());
+        receiver.await.expect("it came to its end");
     }
 }

@@ -282,9 +282,11 @@ fn started_actors(tree: &Tree) -> Vec<Finding> {
 
 fn spawned_tasks(tree: &Tree) -> Vec<Finding> {
     // A change goes on when the client that asked for it is gone; its outcome is recorded, and the drain waits for it.
-    named_where(tree, &["actors/", "crates/upstream/", "src/ws.rs", "src/http/changes.rs"], |path| {
-        SPAWNS.iter().any(|spawn| ends_with_path(path, spawn))
-    })
+    named_where(
+        tree,
+        &["actors/", "crates/upstream/", "src/ws.rs", "src/http/changes.rs", "src/http/pouring.rs"],
+        |path| SPAWNS.iter().any(|spawn| ends_with_path(path, spawn)),
+    )
 }
 
 fn threads(tree: &Tree) -> Vec<Finding> {

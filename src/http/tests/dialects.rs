@@ -41,6 +41,7 @@ struct House {
     standin: Standin,
     stage: Stage,
     http: reqwest::Client,
+    key: String,
 }
 
 impl Way {
@@ -73,7 +74,12 @@ impl House {
         });
         let text = format!("providers: {providers}\n{more}\n");
         std::fs::write(folder.path().join("impresario.yaml"), text).unwrap();
-        Self { standin, stage: Stage::open_in(folder).await, http: plain_client() }
+        let stage = Stage::open_in(folder).await;
+        let scopes = ["gateway"].into_iter().map(|scope| scope.parse().unwrap()).collect();
+        let order =
+            crate::http::views::KeyOrder { name: "the client's".to_owned(), scopes, ..Default::default() };
+        let key = stage.client.create_key(&order).await.unwrap().key.0;
+        Self { standin, stage, http: plain_client(), key }
     }
 
     /// Asks the vendor itself.
@@ -94,7 +100,11 @@ impl House {
     }
 
     async fn ask(&self, path: &str, body: String) -> (u16, String) {
-        answered(self.http.post(self.url(path)), body).await
+        answered(self.post(path), body).await
+    }
+
+    fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.post(self.url(path)).bearer_auth(&self.key)
     }
 
     fn url(&self, path: &str) -> String {
@@ -203,7 +213,7 @@ async fn refusals_keep_their_status_their_words_and_their_hints() {
         assert_eq!((through, &ours), (straight, &theirs), "{}", way.path);
     }
     let named = "anthropic/error-429";
-    let request = house.http.post(house.url(ANTHROPIC.path)).header("content-type", "application/json");
+    let request = house.post(ANTHROPIC.path).header("content-type", "application/json");
     let answer = request.body(ANTHROPIC.body(named, false)).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 429);
     assert_eq!(answer.headers()["retry-after"], "3");
@@ -280,7 +290,7 @@ async fn a_key_opens_these_doors_with_its_scope_and_for_its_models_alone() {
 async fn a_client_that_hangs_up_takes_its_call_along() {
     let house = House::open(&["hangs-mid-stream"], "").await;
     let named = "anthropic/hangs-mid-stream";
-    let request = house.http.post(house.url(ANTHROPIC.path)).header("content-type", "application/json");
+    let request = house.post(ANTHROPIC.path).header("content-type", "application/json");
     let mut answer = request.body(ANTHROPIC.body(named, true)).send().await.unwrap();
     assert!(answer.chunk().await.unwrap().is_some());
     assert_eq!(house.standin.counts().in_flight, 1);
@@ -292,6 +302,26 @@ async fn a_client_that_hangs_up_takes_its_call_along() {
         }
     };
     clock.timeout(std::time::Duration::from_secs(20), gone).await.expect("the call ends with its client");
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn a_call_that_drains_goes_on_without_its_client() {
+    let model = "stream-20-paced-5";
+    let house = House::open(&[model], "gateway: {on_hang_up: drain}").await;
+    let named = format!("anthropic/{model}");
+    let request = house.post(ANTHROPIC.path).header("content-type", "application/json");
+    let mut answer = request.body(ANTHROPIC.body(&named, true)).send().await.unwrap();
+    assert!(answer.chunk().await.unwrap().is_some());
+    drop(answer);
+    let clock = clock::Clock::real();
+    let over = async {
+        while house.standin.counts().in_flight > 0 {
+            clock.sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    clock.timeout(std::time::Duration::from_secs(20), over).await.expect("the call comes to its end");
+    assert_eq!(house.standin.counts().aborted, 0);
     house.stage.close().await;
 }
 
@@ -426,7 +456,7 @@ async fn a_stream_in_other_words_that_breaks_off_ends_in_the_clients_dialect() {
 async fn what_could_not_be_said_is_named_in_a_header() {
     let house = House::open(&["text"], "").await;
     let body = r#"{"model":"gemini/text","logit_bias":{"1":2},"messages":[{"role":"user","content":"hi"}]}"#;
-    let request = house.http.post(house.url(CHAT.path)).header("content-type", "application/json").body(body);
+    let request = house.post(CHAT.path).header("content-type", "application/json").body(body);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.headers()["x-impresario-deployment"], "gemini/text");
     assert_eq!(answer.headers()["x-impresario-unsaid"], "logit_bias");
