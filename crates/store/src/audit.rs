@@ -198,7 +198,7 @@ fn forget_of(
 ) -> QueryResult<usize> {
     // A clock that went back makes no hole: what stands behind a newer entry waits for that one.
     let next = audit_log::table.filter(audit_log::node.eq(node)).filter(audit_log::seq.ge(first));
-    let kept = next.clone().filter(audit_log::at.ge(before.0)).select(diesel::dsl::min(audit_log::seq));
+    let kept = next.filter(audit_log::at.ge(before.0)).select(diesel::dsl::min(audit_log::seq));
     let kept: Option<i64> = each!(connection, one => kept.first(one))?;
     let end = kept.unwrap_or(i64::MAX).min(first.saturating_add_unsigned(most as u64));
     let last = next
