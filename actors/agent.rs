@@ -21,6 +21,7 @@ use workspace::Workspace;
 
 use crate::feed::Progress;
 use crate::instance::{Instance, Recall, Report, Tell};
+use crate::recorder::Recorder;
 use crate::tools::Reading;
 use crate::workbench::{Asking, Workbench};
 use crate::{editor, planner, reviewer};
@@ -249,15 +250,13 @@ impl Assignment {
             workflow::Role::Reviewer => Operation::Review,
         };
         let models = self.requester.as_ref().map_or(Models::ALL, |requester| &requester.models);
+        // Before the call: what is paid for has a name, whatever happens then.
+        let call_key = self.call_key(key)?;
         let call = Call { role: key.role().name(), operation, models, request, within: asking.within };
         let receipt = parts.gateway.call(call, &mut on_event).await.map_err(world)?;
-
-        if let Some(parameter) = receipt.dropped {
-            self.note(format!("{} refuses `{}`: asked without it", receipt.deployment, parameter.name()));
-        }
         let usage = store::UsageRow {
             at: parts.gateway.clock.wall(),
-            call_key: format!("{}/{key}", self.workflow),
+            call_key,
             workflow: Some(self.workflow.clone()),
             role: key.role().name().to_owned(),
             deployment: receipt.deployment.clone(),
@@ -266,36 +265,79 @@ impl Assignment {
             outcome: "answered".to_owned(),
             duration_ms: receipt.duration.as_millis().try_into().unwrap_or(u64::MAX),
         };
+        let owed = Owed::new(usage, &parts.recorder);
+        if let Some(parameter) = receipt.dropped {
+            self.note(format!("{} refuses `{}`: asked without it", receipt.deployment, parameter.name()));
+        }
         let answer = receipt.answer;
         let (deployment, cost) = (receipt.deployment, receipt.cost);
-        let asked =
-            Asked { template: template.clone(), version: version.clone(), took_ms: usage.duration_ms };
+        let took_ms = receipt.duration.as_millis().try_into().unwrap_or(u64::MAX);
+        let asked = Asked { template: template.clone(), version: version.clone(), took_ms };
         let (key, asked) = (key.clone(), Some(asked));
         let command = Command::RecordAnswer { key, answer: answer.clone(), deployment, cost, asked };
-        match self.record(command, &usage).await? {
-            Ok(()) | Err(Refused::Duplicate { .. }) => Ok(answer),
-            Err(refused) => {
-                // It cannot be remembered, but it was paid for.
-                parts.recorder.usage(usage);
-                Err(Failure::new(refused))
+        match self.record(command, owed.row()).await? {
+            Ok(()) => {
+                owed.settled();
+                Ok(answer)
             }
+            // Told before, by this call or by another one that was paid for as well.
+            Err(Refused::Duplicate { .. }) => Ok(answer),
+            // It cannot be remembered, but it was paid for.
+            Err(refused) => Err(Failure::new(refused)),
         }
+    }
+
+    /// A name for one real call: asked again after a crash, the same question is another call and costs again.
+    fn call_key(&self, key: &CallKey) -> Result<String, Failure> {
+        let random = getrandom::u64().map_err(|error| Failure::new(format!("no randomness: {error}")))?;
+        Ok(format!("{}/{key}/{random:016x}", self.workflow))
     }
 
     /// Tells of an answer until it is stored or refused: it was paid for, and telling twice does no harm.
     async fn record(
         &self,
         command: Command,
-        usage: &store::UsageRow,
+        usage: Option<&store::UsageRow>,
     ) -> Result<Result<(), Refused>, Failure> {
         loop {
-            let tell = Tell { command: command.clone(), usage: Some(usage.clone()) };
+            let tell = Tell { command: command.clone(), usage: usage.cloned() };
             match self.instance.ask(tell, TELL_WITHIN).await {
                 Ok(told) => return Ok(told),
                 Err(error @ AskError::Closed { .. }) => return Err(Failure::new(error)),
                 Err(error) => tracing::warn!(%error, "an answer is not stored yet"),
             }
             self.workbench.parts().gateway.clock.sleep(TELL_AGAIN).await;
+        }
+    }
+}
+
+/// What a call used and nobody has stored yet. However its agent ends, the recorder has the row then; where the instance
+/// has stored it after all, both have the same key, and it counts once.
+struct Owed {
+    /// Empty once it is settled.
+    row: Option<store::UsageRow>,
+    recorder: Recorder,
+}
+
+impl Owed {
+    fn new(row: store::UsageRow, recorder: &Recorder) -> Self {
+        Self { row: Some(row), recorder: recorder.clone() }
+    }
+
+    fn row(&self) -> Option<&store::UsageRow> {
+        self.row.as_ref()
+    }
+
+    /// The instance has stored it.
+    fn settled(mut self) {
+        self.row = None;
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(row) = self.row.take() {
+            self.recorder.usage(row);
         }
     }
 }

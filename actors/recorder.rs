@@ -114,8 +114,12 @@ pub struct Stuck {
 pub struct Behind {
     /// Rows in memory.
     pub rows: usize,
+    /// Rows that had no room in memory since the process began; they are gone.
+    pub lost: u64,
     /// Bytes in the spool; 0 where there is none.
     pub spool_bytes: u64,
+    /// So many of them may wait before new work is refused; 0 where there is no spool.
+    pub spool_bytes_max: u64,
     /// Where they are not taken.
     pub stuck: Stuck,
 }
@@ -224,7 +228,13 @@ impl Recorder {
 
     /// How it is with what waits.
     pub(crate) fn backlog(&self) -> Behind {
-        Behind { rows: self.backlog.len(), spool_bytes: self.passage.waiting(), stuck: self.stuck() }
+        Behind {
+            rows: self.backlog.len(),
+            lost: self.backlog.lost(),
+            spool_bytes: self.passage.waiting(),
+            spool_bytes_max: self.passage.room(),
+            stuck: self.stuck(),
+        }
     }
 
     /// Waits until all that was told before is durable, on this machine at least; for ever, where it does not become so.

@@ -5,6 +5,7 @@
 //! also tells anew of agents and tasks what an older version did not. It owns nothing; a restart begins a pass anew.
 //! Mailbox: 1, it takes no messages.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -198,28 +199,30 @@ impl Sweeper {
         dry: bool,
     ) -> Result<Swept, Error> {
         let mut swept = Swept { table: "workflows", count: 0, bytes: 0 };
+        let (mut last, mut staying) = (None, Staying::default());
         loop {
-            let readers = self.readers.clone();
-            let expired = blocking(move || readers.expired(before, most)).await?;
-            let mut gone = 0;
+            let (readers, behind) = (self.readers.clone(), last.take());
+            let expired = blocking(move || readers.expired(before, most, behind.as_ref())).await?;
             for one in &expired {
-                if dry || self.remove(one).await? {
-                    gone += 1;
+                if dry || self.remove(one, &mut staying).await? {
+                    swept.count += 1;
                     swept.bytes = swept.bytes.saturating_add(one.bytes);
                 }
             }
-            swept.count += gone;
-            // Those that did not go are tried in an hour.
-            if dry || gone == 0 {
+            // Those that did not go are tried in an hour, and keep no younger one from going now.
+            last = expired.into_iter().next_back();
+            if last.is_none() {
+                staying.tell();
                 return Ok(swept);
             }
         }
     }
 
     /// Whether the workflow is gone; one whose journal cannot be forgotten yet stays.
-    async fn remove(&self, expired: &Expired) -> Result<bool, Error> {
+    async fn remove(&self, expired: &Expired, staying: &mut Staying) -> Result<bool, Error> {
         if let Err(failure) = self.forget(expired).await {
-            warn!(workflow.id = %expired.workflow, reason = failure.reason, "a workflow that has had its time stays");
+            staying.count += 1;
+            staying.first.get_or_insert_with(|| (expired.workflow.clone(), failure.reason));
             return Ok(false);
         }
         let purge = Purge::Workflow(expired.workflow.clone());
@@ -234,10 +237,14 @@ impl Sweeper {
     async fn forget(&self, expired: &Expired) -> Result<(), Failure> {
         let (readers, id) = (self.readers.clone(), expired.workflow.clone());
         let transactions = blocking(move || transactions(&readers, &id)).await?;
-        let Ok(workspace) = self.workbench.open(expired.root.as_ref()) else { return Ok(()) };
         if transactions.is_empty() {
             return Ok(());
         }
+        let workspace = match self.workbench.open(expired.root.as_ref()) {
+            Ok(workspace) => workspace,
+            Err(workspace::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Failure::new(error)),
+        };
         let _turn = self.workbench.turn(&workspace).await;
         let workbench = self.workbench.clone();
         blocking(move || {
@@ -319,6 +326,22 @@ impl Sweeper {
             }
         }
         if all_told { Renewed::Some } else { Renewed::NotAll }
+    }
+}
+
+/// Workflows that have had their time and cannot go now.
+#[derive(Default)]
+struct Staying {
+    count: u64,
+    /// The oldest, and why.
+    first: Option<(WorkflowId, String)>,
+}
+
+impl Staying {
+    /// Says once for a whole pass that they stay.
+    fn tell(&self) {
+        let Some((first, reason)) = &self.first else { return };
+        warn!(count = self.count, workflow.id = %first, reason, "workflows that have had their time stay; the oldest is named");
     }
 }
 

@@ -133,6 +133,11 @@ impl Backlog {
         self.lock().rows.len()
     }
 
+    /// How many rows had no room.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     pub(super) fn standing(&self) -> Standing {
         match self.len() {
             0..TIGHT => Standing::Room,

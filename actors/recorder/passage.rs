@@ -96,6 +96,11 @@ impl Passage {
         self.spool.as_ref().map_or(0, |spooled| spooled.waiting.load(Ordering::Acquire))
     }
 
+    /// Bytes that may wait in the spool before new work is refused.
+    pub(super) fn room(&self) -> u64 {
+        self.spool.as_ref().map_or(0, |spooled| spooled.tight)
+    }
+
     /// Where nothing is taken now.
     pub(super) fn stuck(&self) -> Stuck {
         let disk = self.spool.as_ref().is_some_and(|spooled| spooled.disk.is_stuck());

@@ -179,6 +179,8 @@ async fn an_outage_of_the_database_is_outlived_also_by_what_a_restarted_server_f
     let shown = |place| format!("impresario_records_stuck{{place=\"{place}\"}}");
     assert!(metrics.contains(&format!("{} 1\n", shown("database"))), "{metrics}");
     assert!(metrics.contains(&format!("{} 0\n", shown("disk"))), "{metrics}");
+    assert!(metrics.contains("impresario_records_spool_bytes_max 1048576\n"), "{metrics}");
+    assert!(metrics.contains("impresario_records_lost_total 0\n"), "{metrics}");
     tell(10);
     house.stop().await;
     relay.cut(0);

@@ -276,3 +276,38 @@ rules:
     assert_eq!(ends.into_iter().collect::<Vec<_>>(), [("answered", 1)]);
     house.stop().await;
 }
+
+/// The instance is killed after each answer, and the house is stopped and opened again between them: what was asked twice
+/// was paid for twice, and nothing that was paid for is missing.
+#[actix_rt::test]
+async fn what_calls_used_is_stored_once_each_though_instances_are_killed_and_stopped() {
+    let place = place(APPROVES);
+    let mut house = place.open().await;
+    let id = house.doors().workflows.start(place.order(Mode::Run)).await.unwrap();
+    for wanted in 1..=5 {
+        let answered = |history: &[Event]| {
+            history.iter().filter(|event| matches!(event, Event::CallAnswered { .. })).count() >= wanted
+        };
+        history_until(&house, &id, answered).await;
+        if wanted % 2 == 0 {
+            house.stop().await;
+            house = place.open().await;
+            house.doors().workflows.resume().await.unwrap();
+        } else if let Some(family) = house.doors().workflows.family(&id) {
+            // One that has just ended by itself is as good as killed.
+            let _ = family.kill_child("instance").await;
+        }
+    }
+    assert_eq!(end_of(&house, &id).await.0, Outcome::Done);
+    house.stop().await;
+
+    let house = place.open().await;
+    let readers = &house.doors().readers;
+    let answered: u64 =
+        readers.model_metrics(units::UnixMillis(0)).unwrap().iter().map(|row| row.calls.answered).sum();
+    let usage = readers.usage_of(&id).unwrap();
+    assert_eq!(usage.len() as u64, answered);
+    let told: u64 = readers.agents_of(&id).unwrap().iter().map(|agent| u64::from(agent.calls)).sum();
+    assert!(answered >= told, "{answered} calls, {told} told");
+    house.stop().await;
+}

@@ -164,3 +164,32 @@ async fn a_finished_workflow_goes_with_its_journals_and_one_that_lives_stays() {
     assert!(doors.readers.workflow(&alive).unwrap().is_some());
     house.stop().await;
 }
+
+#[cfg(unix)]
+#[actix_rt::test]
+async fn a_workflow_stays_while_its_workspace_cannot_be_opened_and_goes_when_that_is_gone() {
+    let place = place(APPROVES);
+    let house = place.open().await;
+    let doors = house.doors();
+    let old = doors.workflows.start(place.order(Mode::Run)).await.unwrap();
+    end_of(&house, &old).await;
+    // A plan commits nothing: whatever became of its workspace, it goes, though it is younger.
+    let young = doors.workflows.start(place.order(Mode::PlanOnly)).await.unwrap();
+    end_of(&house, &young).await;
+    let (root, aside) = (place.workspace.path().to_owned(), place.state.path().join("aside"));
+    std::fs::rename(&root, &aside).unwrap();
+    // A loop is an error, and no workspace that is gone.
+    std::os::unix::fs::symlink(&root, &root).unwrap();
+    let light = Limits { days: None, bytes: Some(0) };
+    let all = |dry| Order { rules: vec![("workflows", light)], dry };
+    assert_eq!(doors.sweeper.sweep(&all(true)).await.unwrap()[0].count, 2);
+    assert_eq!(doors.sweeper.sweep(&all(false)).await.unwrap()[0].count, 1);
+    assert!(doors.readers.workflow(&old).unwrap().is_some());
+    assert_eq!(doors.readers.workflow(&young).unwrap(), None);
+
+    std::fs::remove_file(&root).unwrap();
+    assert_eq!(doors.sweeper.sweep(&all(false)).await.unwrap()[0].count, 1);
+    assert_eq!(doors.readers.workflow(&old).unwrap(), None);
+    std::fs::rename(&aside, &root).unwrap();
+    house.stop().await;
+}

@@ -6,7 +6,7 @@
 //! Nothing is noted between two transactions: whoever is cut off begins again with what is left.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use units::{UnixMillis, WorkflowId};
 
 use crate::audit;
@@ -47,6 +47,8 @@ pub struct Expired {
     pub workflow: WorkflowId,
     /// Its workspace.
     pub root: String,
+    /// When it was last written to.
+    pub at: UnixMillis,
     /// What its history weighs, in bytes.
     pub bytes: u64,
 }
@@ -120,7 +122,8 @@ fn workflow(connection: &mut Connection, id: &str) -> QueryResult<u64> {
 
 impl Readers {
     /// The finished workflows that were last written to before `before`, and the oldest of those whose histories
-    /// together weigh more than `most_bytes`; oldest first, and [`MAX_LISTED`] at most.
+    /// together weigh more than `most_bytes`; oldest first, and [`MAX_LISTED`] at most. With `behind`, only those that
+    /// come after this one; it and whatever is older count as gone.
     ///
     /// # Errors
     /// [`Error::Read`] and [`Error::Damaged`].
@@ -128,13 +131,22 @@ impl Readers {
         &self,
         before: Option<UnixMillis>,
         most_bytes: Option<u64>,
+        behind: Option<&Expired>,
     ) -> Result<Vec<Expired>, Error> {
+        let (at, last) = behind.map_or((i64::MIN, ""), |behind| (behind.at.0, behind.workflow.as_str()));
         self.read(|connection| {
-            let total =
-                "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS number FROM workflows WHERE outcome IS NOT NULL";
-            let mut left = columns::number(connection, total)?.cast_unsigned();
+            let total = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS number FROM workflows \
+                         WHERE outcome IS NOT NULL AND (updated_at > $1 OR (updated_at = $1 AND id > $2))";
+            let total: Number = each!(connection, one => diesel::sql_query(total)
+                .bind::<BigInt, _>(at)
+                .bind::<Text, _>(last)
+                .get_result(one))?;
+            let mut left = total.number.cast_unsigned();
+            let is_behind =
+                workflows::updated_at.gt(at).or(workflows::updated_at.eq(at).and(workflows::id.gt(last)));
             let query = workflows::table
                 .filter(workflows::outcome.is_not_null())
+                .filter(is_behind)
                 .order((workflows::updated_at, workflows::id))
                 .limit(MAX_LISTED as i64)
                 .select((workflows::id, workflows::root, workflows::updated_at, workflows::bytes));
@@ -150,7 +162,7 @@ impl Readers {
                 left = left.saturating_sub(bytes);
                 let damaged = |reason| Error::Damaged { table: "workflows", reason };
                 let workflow = WorkflowId::try_from(id).map_err(damaged)?;
-                expired.push(Expired { workflow, root, bytes });
+                expired.push(Expired { workflow, root, at: UnixMillis(updated_at), bytes });
             }
             Ok(expired)
         })

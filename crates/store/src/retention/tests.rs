@@ -31,10 +31,10 @@ fn a_finished_workflow_goes_as_a_whole_and_its_costs_stay() {
     let running = place.start();
     let (done, alive) = (workflow(&running, 1, 100, Some("done")), workflow(&running, 2, 100, None));
     let readers = place.readers();
-    let expired = readers.expired(Some(UnixMillis(101)), None).unwrap();
+    let expired = readers.expired(Some(UnixMillis(101)), None, None).unwrap();
     assert_eq!(expired.iter().map(|one| &one.workflow).collect::<Vec<_>>(), [&done]);
     assert_eq!(expired[0].bytes, 2 * "{\"id\":1}".len() as u64);
-    assert!(readers.expired(Some(UnixMillis(100)), None).unwrap().is_empty());
+    assert!(readers.expired(Some(UnixMillis(100)), None, None).unwrap().is_empty());
 
     assert_eq!(purge(&running, Purge::Workflow(alive.clone())), 0, "one that lives is left alone");
     assert_eq!(purge(&running, Purge::Workflow(done.clone())), 3);
@@ -54,9 +54,38 @@ fn the_oldest_go_until_the_rest_is_light_enough() {
     let ids: Vec<_> =
         (1..=4).map(|number| workflow(&running, number, 10 * number as i64, Some("done"))).collect();
     let each = 2 * "{\"id\":1}".len() as u64;
-    let expired = place.readers().expired(None, Some(2 * each)).unwrap();
+    let expired = place.readers().expired(None, Some(2 * each), None).unwrap();
     assert_eq!(expired.into_iter().map(|one| one.workflow).collect::<Vec<_>>(), ids[..2]);
-    assert!(place.readers().expired(None, Some(4 * each)).unwrap().is_empty());
+    assert!(place.readers().expired(None, Some(4 * each), None).unwrap().is_empty());
+}
+
+#[test]
+fn behind_one_that_stays_come_the_younger_ones_and_its_weight_counts_as_gone() {
+    let place = Place::new();
+    let running = place.start();
+    // Two of them at the same time: the name decides.
+    let mut ids: Vec<_> = [10, 20, 20, 30]
+        .into_iter()
+        .zip(1..)
+        .map(|(at, number)| workflow(&running, number, at, Some("done")))
+        .collect();
+    ids[1..3].sort();
+    let readers = place.readers();
+    let each = 2 * "{\"id\":1}".len() as u64;
+    for (before, most) in
+        [(Some(UnixMillis(31)), None), (None, Some(0)), (Some(UnixMillis(21)), Some(2 * each))]
+    {
+        let all = readers.expired(before, most, None).unwrap();
+        for (place, one) in all.iter().enumerate() {
+            assert_eq!(
+                readers.expired(before, most, Some(one)).unwrap(),
+                all[place + 1..],
+                "{before:?} {most:?}"
+            );
+        }
+    }
+    let first = readers.expired(None, Some(2 * each), None).unwrap();
+    assert_eq!(first.iter().map(|one| &one.workflow).collect::<Vec<_>>(), [&ids[0], &ids[1]]);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn look_at(place: &Place, release: &str) {
 
     // What its history weighs is known, and what it does not tell of agents and tasks is to be told.
     let weight: usize = events.iter().map(|event| event.payload.len()).sum();
-    let expired = readers.expired(Some(UnixMillis(i64::MAX)), None).unwrap();
+    let expired = readers.expired(Some(UnixMillis(i64::MAX)), None, None).unwrap();
     assert_eq!(expired.iter().map(|one| one.bytes).collect::<Vec<_>>(), [weight as u64], "{release}");
     let of = Unprojected { workflow: finished.id, last_seq: Seq(3) };
     assert_eq!(readers.unprojected().unwrap(), [of]);
