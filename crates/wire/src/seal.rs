@@ -8,7 +8,7 @@ use chat::Seal;
 
 /// What a packed seal says first. Its length divides by three, so that its base64 is the same whatever follows.
 const MARK: &[u8; 12] = b"impresario1:";
-/// [`MARK`] in base64: what a packed seal begins with.
+/// What a packed seal begins with.
 pub const PREFIX: &str = "aW1wcmVzYXJpbzE6";
 /// The most bytes of an issuer's name.
 const MAX_ISSUER: usize = u8::MAX as usize;
