@@ -153,10 +153,11 @@ impl Passage {
                 let rows = backlog.batch();
                 let encoded: Vec<Vec<u8>> = rows.iter().map(Record::encode).collect();
                 let appended = spool.append(encoded.iter().map(Vec::as_slice));
+                // Said first: whoever waits for these rows looks next at what waits here.
+                waiting.store(spool.waiting(), Ordering::Release);
                 if appended.is_ok() {
                     backlog.done(rows.len());
                 }
-                waiting.store(spool.waiting(), Ordering::Release);
                 appended
             });
             match appended.await {

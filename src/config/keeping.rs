@@ -25,7 +25,7 @@ pub struct Retention {
     /// Who did, or was denied, what.
     pub audit_log: Kept,
     /// Keys that were revoked or have expired, from then on.
-    pub api_keys: Kept,
+    pub api_keys: Over,
 }
 
 /// How long one kind of rows is kept; null is for ever.
@@ -36,6 +36,14 @@ pub struct Kept {
     pub days: Option<Bounded<1, MOST_DAYS>>,
     /// All of them together, in MiB.
     pub max_mb: Option<Bounded<1, MOST_MB>>,
+}
+
+/// How long what is over is kept; null is for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Over {
+    /// In days since then.
+    pub days: Option<Bounded<1, MOST_DAYS>>,
 }
 
 /// The disk of the state folder.
@@ -55,7 +63,7 @@ impl Default for Retention {
             model_metrics: kept(Bounded::new(730), Bounded::new(512)),
             requests: kept(Bounded::new(30), Bounded::new(1_024)),
             audit_log: kept(Bounded::new(400), Bounded::new(2_048)),
-            api_keys: Kept { days: Some(Bounded::new(400)), max_mb: None },
+            api_keys: Over { days: Some(Bounded::new(400)) },
         }
     }
 }
@@ -82,7 +90,7 @@ impl Retention {
             ("model_metrics", self.model_metrics.limits()),
             ("requests", self.requests.limits()),
             ("audit_log", self.audit_log.limits()),
-            ("api_keys", self.api_keys.limits()),
+            ("api_keys", Limits { days: self.api_keys.days.map(Bounded::get), bytes: None }),
         ]
     }
 }
@@ -122,7 +130,9 @@ mod tests {
 
     #[test]
     fn refuses_a_limit_that_would_take_all() {
-        for text in ["workflows: {days: 0}", "model_usage: {max_mb: 0}", "audit: {days: 1}"] {
+        for text in
+            ["workflows: {days: 0}", "model_usage: {max_mb: 0}", "audit: {days: 1}", "api_keys: {max_mb: 1}"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }

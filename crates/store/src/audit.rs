@@ -197,10 +197,14 @@ fn forget_of(
     most: usize,
 ) -> QueryResult<usize> {
     // A clock that went back makes no hole: what stands behind a newer entry waits for that one.
-    let next = audit_log::table.filter(audit_log::node.eq(node)).filter(audit_log::seq.ge(first));
+    let window = first.saturating_add_unsigned(most as u64);
+    let next = audit_log::table
+        .filter(audit_log::node.eq(node))
+        .filter(audit_log::seq.ge(first))
+        .filter(audit_log::seq.lt(window));
     let kept = next.filter(audit_log::at.ge(before.0)).select(diesel::dsl::min(audit_log::seq));
     let kept: Option<i64> = each!(connection, one => kept.first(one))?;
-    let end = kept.unwrap_or(i64::MAX).min(first.saturating_add_unsigned(most as u64));
+    let end = kept.unwrap_or(window);
     let last = next
         .filter(audit_log::seq.lt(end))
         .order(audit_log::seq.desc())

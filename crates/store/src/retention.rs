@@ -180,6 +180,8 @@ impl Readers {
         most_bytes: Option<u64>,
     ) -> Result<Aging, Error> {
         let Some(age) = table.keeping.age() else { return Ok(Aging { before: UnixMillis(0), rows: 0 }) };
+        // What is over is no weight to speak of, and what is not over never goes, however much it weighs.
+        let most_bytes = most_bytes.filter(|_| !matches!(table.keeping, Keeping::Over(_)));
         self.read(|connection| {
             let mut limit = before.map_or(i64::MIN, |before| before.0);
             if let Some(most) = most_bytes {

@@ -17,7 +17,10 @@ pub(super) fn blot(text: &str) -> String {
         let sign = at + found;
         at = sign + 1;
         let Some(name) = name_before(text, sign) else { continue };
-        let (begin, end) = value_after(text, sign, name.begins_line);
+        if !may_go(name.says, text, sign) {
+            continue;
+        }
+        let (begin, end) = value_after(text, sign, name.extent);
         if begin == end || begin < copied || !goes(name.says, text, sign, begin, end) {
             continue;
         }
@@ -31,8 +34,22 @@ pub(super) fn blot(text: &str) -> String {
 
 struct Name {
     says: Says,
-    begins_line: bool,
+    extent: Extent,
 }
+
+/// How far a value without quotes goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Extent {
+    /// To the next space.
+    Word,
+    /// To where a line of settings ends.
+    Line,
+    /// To where a header ends: schemes, spaces and all pairs among it.
+    Header,
+}
+
+/// Headers whose whole value is a secret, whatever scheme it begins with.
+const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
 /// The name that stands before a sign, in quotes or without.
 fn name_before(text: &str, sign: usize) -> Option<Name> {
@@ -52,18 +69,29 @@ fn name_before(text: &str, sign: usize) -> Option<Name> {
     let is_near = newline.is_some() || near.len() == line.len();
     let indent = near[newline.map_or(0, |newline| newline + 1)..].trim();
     let begins_line = is_near && matches!(indent, "" | "-" | "export" | "set" | "+");
-    Some(Name { says, begins_line })
+    let extent = if HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)) {
+        Extent::Header
+    } else if begins_line {
+        Extent::Line
+    } else {
+        Extent::Word
+    };
+    Some(Name { says, extent })
 }
 
 /// Where its value begins and ends.
-fn value_after(text: &str, sign: usize, begins_line: bool) -> (usize, usize) {
+fn value_after(text: &str, sign: usize, extent: Extent) -> (usize, usize) {
     let rest = &text[sign + 1..];
     let rest = rest.strip_prefix('>').unwrap_or(rest).trim_start_matches([' ', '\t']);
     let slashes = rest.bytes().take_while(|byte| *byte == b'\\').count();
     let quote = rest[slashes..].chars().next().filter(|c| "\"'`".contains(*c));
     let begin = text.len() - rest.len();
     let Some(quote) = quote else {
-        let ends = |c: char| "\r\n&;\"'<>,)}]".contains(c) || (!begins_line && c.is_whitespace());
+        let ends = |c: char| match extent {
+            Extent::Header => "\r\n\"'`".contains(c),
+            Extent::Line => "\r\n&;\"'<>,)}]".contains(c),
+            Extent::Word => "\r\n&;\"'<>,)}]".contains(c) || c.is_whitespace(),
+        };
         // What is blotted out already has brackets.
         let from = if rest.starts_with(REDACTED) { REDACTED.len() } else { 0 };
         let length = from + rest[from..].find(ends).unwrap_or(rest.len() - from);
@@ -80,6 +108,17 @@ fn value_after(text: &str, sign: usize, begins_line: bool) -> (usize, usize) {
         end += 1;
     }
     (inner, text.len())
+}
+
+/// Whether a value after this sign can go at all; asked first, so that no sign looks for the end of what stays.
+fn may_go(says: Says, text: &str, sign: usize) -> bool {
+    if says != Says::Perhaps {
+        return true;
+    }
+    let rest = &text[sign + 1..];
+    let is_parameter = text.as_bytes()[sign] == b'=' && !rest.starts_with([' ', '\t', '>']);
+    let rest = rest.strip_prefix('>').unwrap_or(rest).trim_start_matches([' ', '\t']);
+    is_parameter || rest.trim_start_matches('\\').starts_with(['"', '\'', '`'])
 }
 
 fn goes(says: Says, text: &str, sign: usize, begin: usize, end: usize) -> bool {

@@ -141,6 +141,10 @@ fn assignments_of_any_kind_go() {
         format!("{{'token': '{PASSWORD}'}}"),
         format!("postgres://me:{PASSWORD}@db.example/x"),
         format!("Cookie: a=1; session={PASSWORD}"),
+        format!("curl -H 'Authorization: Basic {PASSWORD}' http://x"),
+        format!("she sent Authorization: Token {PASSWORD}"),
+        format!("curl -H 'Cookie: a=1; b={PASSWORD}, c=2'"),
+        format!("proxy-authorization: ApiKey x {PASSWORD}"),
         format!("-----BEGIN RSA PRIVATE KEY-----\\n{PASSWORD}\\n-----END RSA PRIVATE KEY-----"),
         format!("{{\"pem\":\"-----BEGIN PRIVATE KEY-----\\n{PASSWORD}\\n\"}}"),
     ] {
@@ -186,6 +190,9 @@ fn no_text_is_looked_through_again_and_again() {
     const BYTES: usize = 1 << 17;
     for part in [
         "key: ",
+        "key:",
+        "key=",
+        "cookie: a; ",
         "tokens:'",
         "\\\"",
         "\"\\\"",

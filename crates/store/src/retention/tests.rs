@@ -144,5 +144,7 @@ fn a_key_goes_when_it_has_long_been_over_and_not_before() {
         });
         columns::rows(&mut place.connection(), "api_keys").unwrap()
     };
+    let heavy = place.readers().aging(table, None, Some(0)).unwrap();
+    assert_eq!(heavy.rows, 0, "one that is in force never goes, whatever they weigh");
     assert_eq!([gone(10), gone(11), gone(21), gone(90)], [4, 3, 2, 2]);
 }
