@@ -36,19 +36,27 @@ pub(crate) struct Order {
     format: Format,
 }
 
+/// Those of this machine's server, or of its database when none runs.
+async fn here(screen: &Screen, global: &Global, query: RequestQuery) -> anyhow::Result<Vec<AnsweredRequest>> {
+    let loaded = config::load(&global.flags()).map_err(refuse)?;
+    logging::start(&loaded.settings.log, logging::QUIET, screen.progress());
+    match reach::running(&loaded).await? {
+        Some(client) => client.requests(&query).await.map_err(refuse),
+        None => read(&loaded, move |readers| readers.requests(&query)).await,
+    }
+}
+
 /// Shows the answered requests of the running server, or else of the database itself, oldest first.
 ///
 /// # Errors
 /// When they cannot be read.
 pub(crate) async fn show(screen: &Screen, global: &Global, order: Order) -> anyhow::Result<End> {
-    let loaded = config::load(&global.flags()).map_err(refuse)?;
-    logging::start(&loaded.settings.log, logging::QUIET, screen.progress());
     let Order { since, principal, route, status, before, limit, format } = order;
     let since = since.map(|age| UnixMillis(Clock::real().wall().0.saturating_sub(age)));
     let query = RequestQuery { since, principal, route, status, before, limit: Some(limit.into()) };
-    let rows = match reach::running(&loaded).await? {
+    let rows = match reach::named(&global.flags()).await? {
         Some(client) => client.requests(&query).await.map_err(refuse)?,
-        None => read(&loaded, move |readers| readers.requests(&query)).await?,
+        None => here(screen, global, query).await?,
     };
     for row in rows.iter().rev() {
         match format {
