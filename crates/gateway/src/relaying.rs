@@ -43,6 +43,8 @@ pub(crate) struct Relaying<'a, O> {
     understood: Option<Understood>,
     /// Who writes a stream in other words, when it broke off.
     encoder: Option<Box<dyn Encode>>,
+    /// How many events a client of Responses was given.
+    events: u64,
 }
 
 impl<O: Out> Ask for Relaying<'_, O> {
@@ -82,7 +84,7 @@ impl<O: Out> Ask for Relaying<'_, O> {
 
 impl<'a, O: Out> Relaying<'a, O> {
     pub(crate) fn new(relay: Relay<'a>, out: &'a mut O) -> Self {
-        Self { relay, out, understood: None, encoder: None }
+        Self { relay, out, understood: None, encoder: None, events: 0 }
     }
 
     async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
@@ -106,7 +108,7 @@ impl<'a, O: Out> Relaying<'a, O> {
                 bytes
             }
             None if self.relay.is_array() => wire::broken_array(failure),
-            None => wire::broken_events(self.relay.dialect, failure),
+            None => wire::broken_events(self.relay.dialect, failure, self.events),
         };
         self.out.give(Bytes::from(bytes)).await;
     }
@@ -152,6 +154,7 @@ impl<'a, O: Out> Relaying<'a, O> {
                 asked.shows();
                 self.out.begin(begun);
             }
+            self.events = watch.events();
             for piece in pieces.drain(..) {
                 self.out.give(piece).await;
             }

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::{Dialect, Failure};
 
 /// The bytes that end a stream which broke off between two frames. No dialect's own end follows: an answer that was cut
-/// never passes for a whole one.
-pub fn broken_events(dialect: Dialect, failure: &Failure<'_>) -> Vec<u8> {
+/// never passes for a whole one. `events` is how many a client of Responses has, which numbers them.
+pub fn broken_events(dialect: Dialect, failure: &Failure<'_>, events: u64) -> Vec<u8> {
     let Failure { status, message, code, request_id, .. } = *failure;
     let text = match dialect {
         Dialect::Anthropic => {
@@ -19,7 +19,13 @@ pub fn broken_events(dialect: Dialect, failure: &Failure<'_>) -> Vec<u8> {
             format!("data: {}\n\n", json!({"error": error}))
         }
         Dialect::OpenAiResponses => {
-            let body = json!({"type": "error", "code": code, "message": message, "param": null});
+            let body = json!({
+                "type": "error",
+                "code": code,
+                "message": message,
+                "param": null,
+                "sequence_number": events,
+            });
             format!("event: error\ndata: {body}\n\n")
         }
         Dialect::Gemini => format!("data: {}\r\n\r\n", gemini(failure)),
@@ -68,7 +74,7 @@ mod tests {
 
     fn read(dialect: Dialect, mut decoder: impl Decode) -> Error {
         let mut frames = sse::Decoder::default();
-        let frames = frames.push(&broken_events(dialect, &FAILURE)).unwrap();
+        let frames = frames.push(&broken_events(dialect, &FAILURE, 7)).unwrap();
         let read: Result<Vec<_>, _> = frames.iter().map(|frame| decoder.push(frame)).collect();
         read.and_then(|_| decoder.finish()).unwrap_err()
     }

@@ -61,6 +61,7 @@ pub struct Watch {
     /// Gemini tells the usage with each chunk: the last frame that does, unread.
     kept: Vec<u8>,
     seen: Seen,
+    events: u64,
     has_ended: bool,
     fault: Option<Error>,
 }
@@ -78,6 +79,7 @@ impl Watch {
             counted: usage::Anthropic::default(),
             kept: Vec::new(),
             seen: Seen::default(),
+            events: 0,
             has_ended: false,
             fault: None,
         }
@@ -129,6 +131,11 @@ impl Watch {
             self.look_into(&kept);
         }
         &self.seen
+    }
+
+    /// How many events of Responses came whole: their number is what the next one would be called. Others have none.
+    pub fn events(&self) -> u64 {
+        self.events
     }
 
     /// The error that the provider reported inside the stream, or what could not be read of it.

@@ -252,12 +252,35 @@ fn asked(route: &Route<'_>, fields: &Fields, scenario: Scenario, body: &[u8]) ->
     let mut asked = Asked { is_streamed, wants_usage, ..Asked::default() };
     let has_seals =
         [&b"ignature\""[..], b"encrypted_content\""].iter().any(|key| memmem::find(body, key).is_some());
-    if has_seals || matches!(scenario, Scenario::Tools | Scenario::ImageResult) {
+    if has_seals || matches!(scenario, Scenario::Tools | Scenario::ImageResult | Scenario::Json) {
         let body: Value = serde_json::from_slice(body)
             .map_err(|_| Refusal { status: 400, message: "the body is no JSON object" })?;
         look(&body, &seal(route.vendor), &mut asked)?;
+        if scenario == Scenario::Json && !names_a_city(schema(route, &body)) {
+            return Err(Refusal { status: 400, message: "no schema with a city was asked for" });
+        }
     }
     Ok(asked)
+}
+
+/// The schema that the answer is to have, where this route has it.
+fn schema<'a>(route: &Route<'_>, body: &'a Value) -> Option<&'a Value> {
+    match route.task {
+        Task::Messages => body.pointer("/output_config/format/schema"),
+        Task::Chat => body.pointer("/response_format/json_schema/schema"),
+        Task::Responses => body.pointer("/text/format/schema"),
+        Task::Generate | Task::StreamGenerate { .. } => {
+            let format = body.get("generationConfig").or_else(|| body.get("generation_config"))?;
+            let is_json = format.get("responseMimeType").and_then(Value::as_str) == Some("application/json");
+            let schema = format.get("responseJsonSchema").or_else(|| format.get("responseSchema"));
+            schema.filter(|_| is_json)
+        }
+        Task::CountTokens | Task::Embeddings | Task::Embed | Task::EmbedBatch | Task::Models => None,
+    }
+}
+
+fn names_a_city(schema: Option<&Value>) -> bool {
+    schema.is_some_and(|schema| schema.pointer("/properties/city").is_some())
 }
 
 fn look(value: &Value, own_seal: &str, asked: &mut Asked) -> Result<(), Refusal> {

@@ -16,7 +16,7 @@ pub enum Scenario {
     ImageResult,
     /// `thinking`: a thought with the vendor's seal, then text.
     Thinking,
-    /// `json`: an object, as a format would ask for it.
+    /// `json`: an object, as the format asks for it; refused without a format that names a city.
     Json,
     /// `refusal`: the model refuses.
     Refusal,

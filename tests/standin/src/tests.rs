@@ -63,7 +63,17 @@ async fn asked(
     model: &str,
     is_streamed: bool,
 ) -> (String, Vec<u8>, bool) {
-    let body = json!({"model": model, "stream": is_streamed, "stream_options": {"include_usage": true}});
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    // Each vendor reads its own.
+    let body = json!({
+        "model": model,
+        "stream": is_streamed,
+        "stream_options": {"include_usage": true},
+        "output_config": {"format": {"type": "json_schema", "schema": schema}},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}},
+        "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema},
+    });
     let path = &paths(dialect, model)[usize::from(is_streamed)];
     let headers = format!("{KEYS}connection: close\r\n");
     apart(&raw(standin, &written(path, &headers, &body.to_string())).await)
@@ -74,6 +84,19 @@ fn watched(dialect: Dialect, body: &[u8]) -> (watch::Seen, Result<(), Error>) {
     watch.push(&Bytes::copy_from_slice(body), &mut Vec::new()).unwrap();
     let end = watch.finish(&mut Vec::new());
     (watch.seen().clone(), end)
+}
+
+#[tokio::test]
+async fn an_object_is_given_only_to_who_asks_for_its_shape() {
+    let standin = Standin::start().await.unwrap();
+    for dialect in Dialect::ALL {
+        for (index, path) in paths(dialect, "json").iter().enumerate() {
+            let body = json!({"model": "json", "stream": index == 1}).to_string();
+            let headers = format!("{KEYS}connection: close\r\n");
+            let (head, _, _) = apart(&raw(&standin, &written(path, &headers, &body)).await);
+            assert!(head.starts_with("HTTP/1.1 400"), "{dialect:?}: {head}");
+        }
+    }
 }
 
 #[tokio::test]

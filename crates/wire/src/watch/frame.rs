@@ -72,6 +72,9 @@ impl Watch {
         if self.fault.is_some() || self.has_ended {
             return false;
         }
+        if self.dialect == Dialect::OpenAiResponses && data(frame).is_some() {
+            self.events += 1;
+        }
         if self.start == Start::Waiting {
             return self.look_into(frame);
         }

@@ -127,6 +127,18 @@ fn a_split_at_any_byte_changes_nothing_pain_22() {
 }
 
 #[test]
+fn events_of_responses_are_numbered_by_how_many_were_whole() {
+    let stream = format!(": waits\n\n{RESPONSES}");
+    let ends: Vec<usize> = stream.match_indices("\n\n").skip(1).map(|(at, _)| at + 2).collect();
+    for cut in 0..stream.len() {
+        let mut watch = Watch::new(Dialect::OpenAiResponses);
+        watch.push(&Bytes::copy_from_slice(&stream.as_bytes()[..cut]), &mut Vec::new()).unwrap();
+        let whole = ends.iter().filter(|end| **end <= cut).count();
+        assert_eq!(watch.events(), whole as u64, "at byte {cut}");
+    }
+}
+
+#[test]
 fn a_usage_chunk_that_was_not_asked_for_is_taken_out_hard_case_2() {
     let chunk = CHAT.split_inclusive("\n\n").find(|frame| frame.contains("\"choices\":[],")).unwrap();
     let (out, seen, _, end) = watched(Watch::without_usage(), &[CHAT.as_bytes()]);
