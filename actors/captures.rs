@@ -21,6 +21,7 @@ use secrets::{Redactor, Secret};
 use supervision::{ActorSpec, ChildSpec, Life, Mailbox, Snapshot, Start, WhileDown, actor};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
+use units::UnixMillis;
 
 pub use folder::CaptureId;
 pub use shown::{Body, Capture, Exchange, Half, Header, Shown, Summary};
@@ -32,6 +33,9 @@ use folder::Folder;
 const CAPACITY: usize = 64;
 /// How often those that have had their time are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// How far a capture may be dated in the future before its date means nothing: a clock was set back by more than that.
+const AHEAD: Duration = Duration::from_secs(60);
 
 /// What is captured, and for how long.
 #[derive(Clone, Debug)]
@@ -117,7 +121,8 @@ impl Captures {
     /// # Errors
     /// When the folder cannot be read.
     pub async fn list(&self, most: usize) -> Result<Vec<Summary>, Error> {
-        let folder = self.cell.folder.clone().lock_owned().await;
+        // Beside whoever writes: a list may take a while, and one that is half written is passed by.
+        let folder = Folder::new(&self.cell.options.folder);
         blocking(move || folder.list(most)).await
     }
 
@@ -211,9 +216,10 @@ impl Cell {
     /// What has had its time goes, and the oldest beyond what all may take.
     async fn sweep(&self, clock: &Clock) {
         let keep = i64::try_from(self.options.keep.as_millis()).unwrap_or(i64::MAX);
-        let before = units::UnixMillis(clock.wall().0.saturating_sub(keep));
+        let (now, ahead) = (clock.wall().0, i64::try_from(AHEAD.as_millis()).unwrap_or(i64::MAX));
+        let kept = UnixMillis(now.saturating_sub(keep))..=UnixMillis(now.saturating_add(ahead));
         let (mut folder, most) = (self.folder.clone().lock_owned().await, self.options.max_bytes);
-        if let Err(error) = blocking(move || folder.sweep(before, most)).await {
+        if let Err(error) = blocking(move || folder.sweep(&kept, most)).await {
             warn!(%error, "captures that have had their time are not all gone yet");
         }
     }

@@ -151,6 +151,12 @@ impl Keyring {
             while_down: WhileDown::Keep,
             clock: clock.clone(),
         };
+        for Record { grant, revoked_at, .. } in &known {
+            if revoked_at.is_none() && grant.is_confined_admin() {
+                let reason = access::Invalid::ConfinedAdmin;
+                warn!(key.id = %grant.id, %reason, "a key of an earlier version opens nothing");
+            }
+        }
         let known = access::Keyring::new(known, &access::Keyring::default());
         let cell = Arc::new(Snapshot::new(known));
         let shelf = Shelf { cell: cell.clone(), pen, readers };

@@ -198,9 +198,7 @@ impl Reloads {
     }
 
     fn look_at(&mut self, files: Vec<PathBuf>) {
-        if files != self.files {
-            (self.read, self.files) = (stamps(&files), files);
-        }
+        (self.read, self.files) = (last_read(&self.files, &self.read, &files), files);
     }
 }
 
@@ -210,6 +208,38 @@ fn files(loaded: &Loaded) -> Vec<PathBuf> {
     [&loaded.file, &tls.certificate, &tls.key].into_iter().flatten().cloned().collect()
 }
 
+/// The stamps of `now`. What was looked at before keeps the stamp from before it was read, so that what changed since is
+/// seen.
+fn last_read(before: &[PathBuf], read: &[Option<Stamp>], now: &[PathBuf]) -> Vec<Option<Stamp>> {
+    let stamp = |file: &PathBuf| match before.iter().position(|known| known == file) {
+        Some(known) => read[known],
+        None => Stamp::of(file),
+    };
+    now.iter().map(stamp).collect()
+}
+
 fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
     files.iter().map(|file| Stamp::of(file)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_made_while_other_files_are_named_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, old, new] = ["x.yaml", "old.pem", "new.pem"].map(|name| folder.path().join(name));
+        for file in [&config, &old, &new] {
+            std::fs::write(file, "1").unwrap();
+        }
+        let before = [config.clone(), old];
+        let read = stamps(&before);
+        // It has been read, and names another certificate; the next edit comes before that one is looked at.
+        std::fs::write(&config, "the next").unwrap();
+        let now = [config, new];
+        let kept = last_read(&before, &read, &now);
+        assert_eq!((kept[0], kept[1]), (read[0], Stamp::of(&now[1])));
+        assert_ne!(kept, stamps(&now), "so it is read once more");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -140,22 +141,28 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what is older, and the oldest until the rest takes no more than so many bytes.
-    pub(super) fn sweep(&mut self, before: UnixMillis, most: u64) -> Result<(), Error> {
-        let mut total: u64 = self.known()?.values().sum();
-        while let Some((id, bytes)) = self.known()?.first_key_value().map(|(id, bytes)| (id.clone(), *bytes))
-        {
-            if id.at() >= before && total <= most {
-                break;
-            }
-            match std::fs::remove_file(self.file(&id)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed(error)),
-                Ok(()) | Err(_) => {}
-            }
-            self.known()?.remove(&id);
-            total = total.saturating_sub(bytes);
+    /// Removes what is not of these times, and the oldest until the rest takes no more than so many bytes.
+    pub(super) fn sweep(&mut self, kept: &RangeInclusive<UnixMillis>, most: u64) -> Result<(), Error> {
+        let known = self.known()?;
+        let gone: Vec<CaptureId> = known.keys().filter(|id| !kept.contains(&id.at())).cloned().collect();
+        let mut total: u64 = known.values().sum();
+        for id in gone {
+            total = total.saturating_sub(self.remove(&id)?);
+        }
+        while total > most {
+            let Some(oldest) = self.known()?.keys().next().cloned() else { break };
+            total = total.saturating_sub(self.remove(&oldest)?);
         }
         Ok(())
+    }
+
+    /// Removes one; its size.
+    fn remove(&mut self, id: &CaptureId) -> Result<u64, Error> {
+        match std::fs::remove_file(self.file(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        Ok(self.known()?.remove(id).unwrap_or(0))
     }
 
     /// The newest, the newest first; one that cannot be read any more is passed by.
@@ -202,12 +209,16 @@ mod tests {
         shown(CaptureId::draw(exchange.at), exchange, &secrets::Redactor::default())
     }
 
+    fn since(at: i64) -> RangeInclusive<UnixMillis> {
+        UnixMillis(at)..=UnixMillis(i64::MAX)
+    }
+
     #[test]
     fn what_has_had_its_time_goes_and_the_oldest_where_there_is_no_room() {
         let outer = tempfile::tempdir().unwrap();
         let path = outer.path().join("captures");
         let mut folder = Folder::new(&path);
-        folder.sweep(UnixMillis(0), 0).unwrap();
+        folder.sweep(&since(0), 0).unwrap();
         assert!(!path.exists(), "nothing is made before it is needed");
         let captures: Vec<Capture> = (1..=5).map(|at| capture(at * 1_000, "body")).collect();
         for capture in &captures {
@@ -218,19 +229,31 @@ mod tests {
         assert_eq!((mode(&path), mode(&folder.file(&captures[0].summary.id))), (0o700, 0o600));
         let bytes = folder.file(&captures[0].summary.id).metadata().unwrap().len();
 
-        folder.sweep(UnixMillis(2_000), u64::MAX).unwrap();
+        folder.sweep(&since(2_000), u64::MAX).unwrap();
         // As after a restart.
         let mut folder = Folder::new(&path);
         assert_eq!(folder.read(&captures[0].summary.id).unwrap(), None);
         assert_eq!(folder.read(&captures[1].summary.id).unwrap().as_ref(), Some(&captures[1]));
-        folder.sweep(UnixMillis(0), 2 * bytes).unwrap();
+        folder.sweep(&since(0), 2 * bytes).unwrap();
         let times: Vec<i64> = folder.list(9).unwrap().iter().map(|summary| summary.at.0).collect();
         assert_eq!(times, [5_000, 4_000]);
         assert_eq!(folder.list(1).unwrap().len(), 1);
-        folder.sweep(UnixMillis(9_000), u64::MAX).unwrap();
+        folder.sweep(&since(9_000), u64::MAX).unwrap();
         let left: Vec<_> =
             std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["a-persons-own.json"]);
+    }
+
+    #[test]
+    fn what_is_dated_in_the_future_goes_too() {
+        let outer = tempfile::tempdir().unwrap();
+        let mut folder = Folder::new(outer.path());
+        for at in [1_000, 2_000, 9_000_000] {
+            folder.write(&capture(at, "body")).unwrap();
+        }
+        folder.sweep(&(UnixMillis(1_000)..=UnixMillis(2_000)), u64::MAX).unwrap();
+        let times: Vec<i64> = folder.list(9).unwrap().iter().map(|summary| summary.at.0).collect();
+        assert_eq!(times, [2_000, 1_000]);
     }
 
     #[test]

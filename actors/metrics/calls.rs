@@ -16,6 +16,8 @@ const OPERATIONS: usize = Operation::ALL.len();
 const FAULTS: usize = Fault::ALL.len();
 /// Whose failure an answer is.
 const NOBODYS: &str = "none";
+/// The prompt cache that a provider keeps by itself.
+const PROVIDERS_CACHE: &str = "provider";
 /// What agents ask for: these series are there with a 0 before the first call.
 const EXPECTED: [Operation; 3] = [Operation::Plan, Operation::Edit, Operation::Review];
 /// The kinds of tokens; reasoning is a part of the output.
@@ -39,6 +41,7 @@ pub(super) struct Calls {
     attempts: IntCounterVec,
     tokens: IntCounterVec,
     cost: IntCounterVec,
+    cache_hits: IntCounterVec,
     first_output: HistogramVec,
     duration: HistogramVec,
     dropped: IntGaugeVec,
@@ -54,6 +57,7 @@ struct Handles {
     families: Calls,
     deployment: DeploymentId,
     is_priced: bool,
+    cache_hits: IntCounter,
     operations: [OnceLock<OfOperation>; OPERATIONS],
     dropped: [IntGauge; Parameter::ALL.len()],
 }
@@ -86,6 +90,11 @@ impl Calls {
                 "impresario_model_cost_nanodollars_total",
                 "Cost of calls in nanodollars; a model without a known price is not among them.",
                 &CALLS,
+            ),
+            cache_hits: shelf.counters(
+                "impresario_cache_hits_total",
+                "Calls to models of whose input a cache had a part, by whose cache it was.",
+                &["provider", "model", "cache"],
             ),
             first_output: shelf.histograms(
                 "impresario_model_first_output_seconds",
@@ -132,6 +141,7 @@ impl Calls {
             families: self.clone(),
             deployment: deployment.clone(),
             is_priced,
+            cache_hits: self.cache_hits.with_label_values(&[provider, model, PROVIDERS_CACHE]),
             operations: std::array::from_fn(|_| OnceLock::new()),
             dropped: Parameter::ALL
                 .map(|parameter| self.dropped.with_label_values(&[provider, model, parameter.name()])),
@@ -173,6 +183,9 @@ impl Meter {
         end.inc();
         for (counter, (_, tokens)) in handles.tokens.iter().zip(TOKENS) {
             counter.inc_by(tokens(&outcome.usage).0);
+        }
+        if outcome.usage.cached_input > TokenCount(0) {
+            self.0.cache_hits.inc();
         }
         if let (Some(counter), Some(cost)) = (&handles.cost, outcome.cost) {
             // A cost is a price times a count, neither of them below 0.

@@ -81,6 +81,24 @@ fn what_has_no_price_has_no_cost_rather_than_none() {
 }
 
 #[test]
+fn a_call_hit_a_cache_where_some_of_its_input_came_from_there() {
+    let families = Families::new(&Spans::new());
+    let deployment: DeploymentId = "demo/one".parse().unwrap();
+    let meter = families.meter(&deployment, true);
+    let sample = |times: u32| {
+        let sample =
+            format!(r#"impresario_cache_hits_total{{cache="provider",model="one",provider="demo"}} {times}"#);
+        let text = TextEncoder::new().encode_to_string(&families.shelf.gather()).unwrap();
+        assert!(text.lines().any(|line| line == sample), "{sample} is not in\n{text}");
+    };
+    meter.count(&answered(&deployment));
+    sample(0);
+    let usage = Usage { cached_input: TokenCount(5), ..answered(&deployment).usage };
+    meter.count(&Outcome { usage, ..answered(&deployment) });
+    sample(1);
+}
+
+#[test]
 fn each_operation_and_each_fault_is_counted_by_itself() {
     let families = Families::new(&Spans::new());
     let deployment: DeploymentId = "demo/one".parse().unwrap();

@@ -46,7 +46,7 @@ impl Traffic {
         let traffic = Self {
             requests: shelf.counters(
                 "impresario_http_requests_total",
-                "Answered requests, by the template of their route and the class of their status.",
+                "Requests, by the template of their route and the class of their status; who did not wait is a 4xx.",
                 &["route", "method", "status"],
             ),
             duration: shelf.histograms(
@@ -84,8 +84,12 @@ impl Traffic {
 
     /// Counts an answer. `route` is the template of the route that was found, and never what was asked for.
     pub fn answered(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
-        let route = route.unwrap_or(OTHER);
-        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER);
+        self.unanswered(route, method, status);
+        self.duration.with_label_values(&[route.unwrap_or(OTHER), known(method)]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that got no answer, by the status that says why: it has no duration.
+    pub fn unanswered(&self, route: Option<&str>, method: &str, status: u16) {
         let class = match status {
             100..=199 => "1xx",
             200..=299 => "2xx",
@@ -94,8 +98,7 @@ impl Traffic {
             500..=599 => "5xx",
             _ => OTHER,
         };
-        self.requests.with_label_values(&[route, method, class]).inc();
-        self.duration.with_label_values(&[route, method]).observe(took.as_secs_f64());
+        self.requests.with_label_values(&[route.unwrap_or(OTHER), known(method), class]).inc();
     }
 
     /// Counts a connection until it is dropped.
@@ -120,6 +123,11 @@ impl Traffic {
     pub fn streams(&self, open: usize) {
         self.streams.set(shown(open));
     }
+}
+
+/// The method as a label.
+fn known(method: &str) -> &'static str {
+    METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
 }
 
 impl Default for Traffic {

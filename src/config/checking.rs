@@ -60,7 +60,7 @@ pub(super) fn ports(settings: &Settings) -> Option<Error> {
 }
 
 /// What a running server changes; all else waits for a restart.
-const RELOADED: [&str; 4] = ["agents", "mcp", "providers", "routing"];
+const RELOADED: [&[&str]; 5] = [&["agents"], &["gateway", "aliases"], &["mcp"], &["providers"], &["routing"]];
 const TLS: [&str; 2] = ["server", "tls"];
 
 pub(super) fn wait_for_restart(started: &Settings, new: &Settings) -> Vec<String> {
@@ -73,7 +73,8 @@ pub(super) fn wait_for_restart(started: &Settings, new: &Settings) -> Vec<String
     let (started, new) = (value(started), value(new));
     let differs = |path: &Vec<String>| {
         let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-        let is_followed = RELOADED.contains(&keys[0]) || (follows_tls && keys.starts_with(&TLS));
+        let is_reloaded = RELOADED.iter().any(|reloaded| keys.starts_with(reloaded));
+        let is_followed = is_reloaded || (follows_tls && keys.starts_with(&TLS));
         !is_followed && started.get(&keys) != new.get(&keys)
     };
     new.leaves().into_iter().filter(differs).map(|path| path.join(".")).collect()

@@ -28,7 +28,7 @@ use super::{Desk, Refusal, needs};
 /// What stands for a path that is no route's.
 const NO_ROUTE: &str = "none";
 /// The status of a request whose client did not wait for its answer, as nginx has it.
-const CLIENT_LEFT: u16 = 499;
+pub(super) const CLIENT_LEFT: u16 = 499;
 
 /// Who asks, and the room that he holds for as long as that is about him.
 pub(crate) struct Who {
@@ -149,13 +149,12 @@ impl Asked {
         let Some(desk) = request.app_data::<Data<Desk>>() else { return };
         let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
         let status = response.status();
-        let caller = request.extensions().get::<Caller>().map(|caller| caller.principal.clone());
-        let is_nobody = caller.is_none_or(|principal| principal == Principal::Anonymous);
         let is_denial = matches!(status.as_u16(), 401 | 403 | 421 | 429);
         // What nobody in particular is refused counts as a denial too: a flood of it fills no table.
-        if is_denial || (is_nobody && (status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE))
+        if is_denial
+            || (is_nobody(request) && (status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE))
         {
-            return denied(desk, self.method, route, response);
+            return refused(desk, self.method, route, response);
         }
         if needs::is_watch(&route) && status.as_u16() < 400 {
             return;
@@ -168,11 +167,19 @@ impl Asked {
         self.record(desk, request, route, status.as_u16(), bytes_out);
     }
 
-    /// Records that nobody waited for the answer.
-    pub(super) fn left(self, request: &HttpRequest) {
+    /// Records that no answer came of it: its client left, or its handler panicked.
+    pub(super) fn unanswered(self, request: &HttpRequest, status: u16) {
         let Some(desk) = request.app_data::<Data<Desk>>() else { return };
         let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
-        self.record(desk, request, route, CLIENT_LEFT, Some(0));
+        if status == CLIENT_LEFT && needs::is_watch(&route) {
+            return;
+        }
+        // As with what nobody in particular is refused: asking and hanging up fills no table either.
+        if status == CLIENT_LEFT && is_nobody(request) {
+            let said = "did not wait for the answer";
+            return denied(desk, request, self.method, route, "client_left".to_owned(), said);
+        }
+        self.record(desk, request, route, status, Some(0));
     }
 
     fn record(self, desk: &Desk, request: &HttpRequest, route: String, status: u16, bytes_out: Option<u64>) {
@@ -196,21 +203,27 @@ impl Asked {
     }
 }
 
+fn is_nobody(request: &HttpRequest) -> bool {
+    let extensions = request.extensions();
+    extensions.get::<Caller>().is_none_or(|caller| caller.principal == Principal::Anonymous)
+}
+
 /// Records a denial, whoever denied it.
-fn denied<B>(desk: &Desk, method: &str, route: String, response: &ServiceResponse<B>) {
-    let request = response.request();
-    if request.extensions().get::<RecordsItself>().is_some() {
-        return;
-    }
+fn refused<B>(desk: &Desk, method: &str, route: String, response: &ServiceResponse<B>) {
     let refusal = response.response().error().and_then(|error| error.as_error::<Refusal>());
     let outcome =
         refusal.map_or_else(|| response.status().as_str().to_owned(), |refusal| refusal.code().to_owned());
+    let said = refusal.map_or_else(|| "refused".to_owned(), ToString::to_string);
+    denied(desk, response.request(), method, route, outcome, &said);
+}
+
+fn denied(desk: &Desk, request: &HttpRequest, method: &str, route: String, outcome: String, said: &str) {
+    if request.extensions().get::<RecordsItself>().is_some() {
+        return;
+    }
     let who = Who::of(request);
     tracing::debug!(who = who.name, method, route, outcome, "denied");
-    let detail = match refusal {
-        Some(refusal) => who.located(refusal),
-        None => who.located("refused"),
-    };
+    let detail = who.located(said);
     let entry = Entry {
         who: who.name,
         action: format!("request.{}", method.to_ascii_lowercase()),

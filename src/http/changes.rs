@@ -2,7 +2,7 @@
 //!
 //! A client that hangs up, or waits no longer, drops its handler; the change goes on beside it, on the server's own thread
 //! rather than on one of the doors', which ends with the last connection. It keeps its asker's room until it is done, so
-//! that asking and hanging up makes nobody more room than asking. A server that stops waits for it.
+//! that asking and hanging up makes nobody more room than asking. A server that stops waits for it, and cuts it in the end.
 
 use actix_web::ResponseError;
 use actors::recorder::{Entry, Recorder};
@@ -17,7 +17,15 @@ use super::{Desk, Refusal};
 pub(crate) struct Changes {
     /// The server's own.
     runtime: Handle,
-    under_way: watch::Sender<usize>,
+    standing: watch::Sender<Standing>,
+}
+
+/// How it stands with all of them.
+#[derive(Default)]
+struct Standing {
+    under_way: usize,
+    /// None begins any more, and none goes on.
+    is_cut: bool,
 }
 
 /// What a change is made on.
@@ -38,29 +46,51 @@ struct Unrecorded {
 }
 
 /// One that is under way.
-struct UnderWay(watch::Sender<usize>);
+struct UnderWay(watch::Sender<Standing>);
 
 impl Changes {
     /// None yet. Changes will run where this is called.
     pub(crate) fn new() -> Self {
-        Self { runtime: Handle::current(), under_way: watch::Sender::new(0) }
+        Self { runtime: Handle::current(), standing: watch::Sender::default() }
     }
 
     /// Waits until none is under way.
     pub(crate) async fn ended(&self) {
         // Its sender is here: the wait ends only when it is so.
-        let _ = self.under_way.subscribe().wait_for(|under_way| *under_way == 0).await;
+        let _ = self.standing.subscribe().wait_for(|standing| standing.under_way == 0).await;
     }
 
-    fn begin(&self) -> UnderWay {
-        self.under_way.send_modify(|under_way| *under_way += 1);
-        UnderWay(self.under_way.clone())
+    /// Cuts those that are under way, lets none begin any more, and waits until each has recorded that.
+    pub(crate) async fn cut(&self) {
+        self.standing.send_modify(|standing| standing.is_cut = true);
+        self.ended().await;
+    }
+
+    /// None where they have been cut.
+    fn begin(&self) -> Option<UnderWay> {
+        let has_begun = self.standing.send_if_modified(|standing| {
+            standing.under_way += usize::from(!standing.is_cut);
+            !standing.is_cut
+        });
+        has_begun.then(|| UnderWay(self.standing.clone()))
+    }
+}
+
+impl UnderWay {
+    /// What comes of `change`; none where it is cut before its end.
+    async fn unless_cut<T>(&self, change: impl Future<Output = T>) -> Option<T> {
+        let mut standing = self.0.subscribe();
+        tokio::select! {
+            biased;
+            done = change => Some(done),
+            _ = standing.wait_for(|standing| standing.is_cut) => None,
+        }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|under_way| *under_way = under_way.saturating_sub(1));
+        self.0.send_modify(|standing| standing.under_way = standing.under_way.saturating_sub(1));
     }
 }
 
@@ -84,9 +114,15 @@ pub(super) async fn carried_out<T: Send + 'static>(
     };
     let (recorder, action) = (desk.doors.recorder.clone(), action.into());
     let mut entry = Unrecorded { recorder, who, action, subject, is_recorded: false };
-    let under_way = desk.changes.begin();
+    let Some(under_way) = desk.changes.begin() else {
+        entry.record(Some(&Refusal::Stopping));
+        return Err(Refusal::Stopping);
+    };
     let whole = async move {
-        let done = change.await;
+        let Some(done) = under_way.unless_cut(change).await else {
+            drop((entry, under_way));
+            return Err(Refusal::Stopping);
+        };
         if let (Ok(done), Some(made)) = (&done, made) {
             entry.subject = made(done);
         }

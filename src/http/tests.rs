@@ -15,6 +15,7 @@ mod refusals;
 mod requests;
 mod stage;
 mod streams;
+mod unanswered;
 mod websockets;
 
 use std::os::unix::fs::PermissionsExt;

@@ -20,6 +20,8 @@ use crate::http::MAX_STREAMS;
 pub(super) const PARTING_WITHIN: Duration = Duration::from_secs(5);
 /// The same, and the longest that the tree may take, when somebody is in a hurry.
 const HURRIED_WITHIN: Duration = Duration::from_secs(2);
+/// How long changes may take to end once they are cut: each gives up where it next waits for something.
+const CUT_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a server was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +117,11 @@ impl Server {
         self.stopping.send_replace(true);
         let parted = hurry.at_most(HURRIED_WITHIN, clock.timeout(PARTING_WITHIN, closed)).await;
         if !matches!(parted, Some(Ok(()))) {
-            // They go with the doors themselves.
+            // Who is answered goes with the doors themselves; a change says first that it was cut.
             warn!("what was still being answered or done was cut");
+            if clock.timeout(CUT_WITHIN, self.changes.cut()).await.is_err() {
+                warn!("a change does not end: what became of it is not recorded");
+            }
         }
         false
     }

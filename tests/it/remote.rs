@@ -46,6 +46,11 @@ async fn every_command_that_asks_a_server_asks_the_one_that_is_named_and_needs_a
         (&administer, vec!["audit", "show"]),
         (&administer, vec!["audit", "verify"]),
         (&administer, vec!["config", "status"]),
+        (&administer, vec!["requests"]),
+        (&administer, vec!["captures", "list"]),
+        (&administer, vec!["breaker", "vendor/editor", "open"]),
+        (&administer, vec!["breaker", "vendor/editor", "auto"]),
+        (&administer, vec!["tree", "kill", "root/statistics"]),
     ] {
         let args = [["--server", &url].as_slice(), &args].concat();
         let (code, told) = elsewhere(&house, variables, &args).await;

@@ -77,6 +77,11 @@ impl Grant {
         }
     }
 
+    /// Whether it names roots or models beside the scope `admin`, which no key may any more.
+    pub fn is_confined_admin(&self) -> bool {
+        self.scopes.has(Scope::Admin) && !(self.roots.is_empty() && self.models.are_all())
+    }
+
     /// Whether what lies at `real`, a path without links, is within the key's roots, `roots` being their real paths.
     pub fn covers(&self, real: &Path, roots: &[PathBuf]) -> bool {
         self.roots.is_empty() || roots.iter().any(|root| real.starts_with(root))

@@ -53,6 +53,11 @@ pub enum Invalid {
     /// Somebody took it back.
     #[error("it was revoked")]
     Revoked,
+    /// It is from before keys with `admin` could not be confined, and would not be confined.
+    #[error(
+        "it has the scope `admin` and is confined to roots or models, which no key with `admin` can be: make another"
+    )]
+    ConfinedAdmin,
 }
 
 impl Record {
@@ -64,6 +69,9 @@ impl Record {
     fn judge(&self, now: UnixMillis) -> Result<(), Invalid> {
         if self.revoked_at.is_some() {
             return Err(Invalid::Revoked);
+        }
+        if self.grant.is_confined_admin() {
+            return Err(Invalid::ConfinedAdmin);
         }
         match self.grant.expires_at {
             Some(end) if end <= now => Err(Invalid::Expired),
@@ -226,6 +234,22 @@ mod tests {
         // Who does not know the secret does not learn what became of the key.
         let forged = Key::from_random(1, &[9; SECRET_BYTES]);
         assert_eq!(revoked.resolve(forged.text.expose(), UnixMillis(6)), Err(Invalid::WrongSecret));
+    }
+
+    #[test]
+    fn a_confined_key_with_admin_from_before_the_rule_opens_nothing() {
+        let (old, free) = (key(1), key(2));
+        let with = |key: &Key, roots: &[&str]| {
+            let mut record = record(key);
+            record.grant.scopes = "admin".parse().unwrap();
+            record.grant.roots = roots.iter().map(Into::into).collect();
+            record
+        };
+        let keyring = Keyring::new([with(&old, &["/work"])], &Keyring::default());
+        assert_eq!(keyring.resolve(old.text.expose(), UnixMillis(9)), Err(Invalid::ConfinedAdmin));
+        assert!(!keyring.has_valid(UnixMillis(9)));
+        let keyring = keyring.with(with(&free, &[]));
+        assert!(keyring.resolve(free.text.expose(), UnixMillis(9)).is_ok());
     }
 
     #[test]

@@ -176,3 +176,18 @@ fn a_word_that_may_be_a_local_servers_model_is_doubted_and_not_refused() {
     assert!(checked.faults.is_empty(), "{checked:?}");
     assert!(checked.notes[0].contains("`llama3`") && checked.notes[0].contains("asked when"), "{checked:?}");
 }
+
+#[test]
+fn what_a_reload_follows_does_not_wait_for_a_restart_and_what_it_does_not_follow_does() {
+    let desk = Desk::new();
+    let settings = |text: &str| {
+        desk.file(text);
+        let flags = Flags { config: Some(desk.path("x.yaml")), ..Flags::default() };
+        layers::read_all(&flags, &Environment::default()).unwrap().settings
+    };
+    let started = settings("");
+    let aliases = settings("gateway: {aliases: {fast: openai/gpt-5}}\n");
+    assert_eq!(wait_for_restart(&started, &aliases), Vec::<String>::new());
+    let more = settings("gateway: {aliases: {fast: openai/gpt-5}, within_s: 7}\nlog: {level: warn}\n");
+    assert_eq!(wait_for_restart(&aliases, &more), ["gateway.within_s", "log.level"]);
+}

@@ -34,7 +34,7 @@ async fn order_and_leave(stage: &Stage) {
 }
 
 /// The answered requests of this status, once there are so many.
-async fn answered(stage: &Stage, status: u16, count: usize) -> Vec<AnsweredRequest> {
+pub(super) async fn answered(stage: &Stage, status: u16, count: usize) -> Vec<AnsweredRequest> {
     let query = RequestQuery { status: Some(status), ..RequestQuery::default() };
     loop {
         stage.server.doors().recorder.flushed().await;
@@ -121,6 +121,28 @@ async fn a_server_that_stops_waits_for_a_change_whose_client_is_gone() {
     let acts = entries(&stage, "server", 3).await;
     assert!(acts[1].seq > rows[0].seq, "it stopped after that: {acts:?}");
     assert_eq!(stage.client.keys().await.unwrap().len(), 1);
+    stage.close().await;
+}
+
+#[actix_rt::test]
+async fn a_change_that_outlasts_the_drain_is_recorded_once_as_cut_and_before_the_server_has_stopped() {
+    let stage = Stage::open().await;
+    let root = stage.server.doors().registry.supervisor("root").unwrap();
+    root.suspend_child("keyring").await.unwrap();
+    order_and_leave(&stage).await;
+    answered(&stage, 499, 1).await;
+    let Stage { server, folder, client } = stage;
+    drop(client);
+    let (hurried, hurry) = Hurry::new();
+    hurried.send_replace(true);
+    let stopped = server.drain(hurry).await;
+    assert!(stopped.hurried, "{stopped:?}");
+
+    let stage = Stage::open_in(folder).await;
+    let acts = entries(&stage, "server", 3).await;
+    let rows = entries(&stage, "key", 1).await;
+    assert_eq!(told(&rows), [("operator", "key.create", "unknown")]);
+    assert!(acts[1].seq > rows[0].seq, "it stopped after that: {acts:?}");
     stage.close().await;
 }
 
