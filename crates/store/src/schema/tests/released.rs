@@ -183,7 +183,9 @@ fn literal(value: &serde_json::Value, kind: &str) -> String {
             }
         }
         serde_json::Value::String(text) => format!("'{}'", text.replace('\'', "''")),
-        other => panic!("a column is a text or a number: {other}"),
+        serde_json::Value::Bool(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
+            panic!("a column is a text or a number: {value}")
+        }
     }
 }
 
