@@ -75,6 +75,12 @@ impl Actor for Catalogue {
     }
 }
 
+/// The names and versions of the prompts that a server of this version stores when it starts, whether it is used or not.
+pub fn seeded() -> Vec<(String, String)> {
+    let embedded = prompts::Catalogue::embedded();
+    embedded.hashed().map(|(template, hash)| (template.name.clone(), hash.to_owned())).collect()
+}
+
 fn rows(templates: &prompts::Catalogue, now: UnixMillis) -> Vec<PromptRow> {
     let row = |(template, hash): (&prompts::Template, &str)| PromptRow {
         name: template.name.clone(),

@@ -114,7 +114,8 @@ pub struct Stuck {
 pub struct Behind {
     /// Rows in memory.
     pub rows: usize,
-    /// Rows that had no room in memory since the process began; they are gone.
+    /// Rows that had no room in memory since the process began, which are gone, and those that its start found in the spool
+    /// of another database and set aside.
     pub lost: u64,
     /// Bytes in the spool; 0 where there is none.
     pub spool_bytes: u64,
@@ -169,8 +170,12 @@ impl Recorder {
             Ok((node, recorded, spool.transpose()?))
         });
         let (node, recorded, spool) = opened.await?;
+        let backlog = Arc::<Backlog>::default();
+        if let Some(aside) = spool.as_ref().and_then(|way| way.spool.aside()) {
+            backlog.lose(aside.records);
+        }
         let passage = Passage::new(node, recorded, pen, spool, clock.clone());
-        Ok(Self { backlog: Arc::default(), passage: Arc::new(passage), clock: clock.clone() })
+        Ok(Self { backlog, passage: Arc::new(passage), clock: clock.clone() })
     }
 
     /// The actor as a child.

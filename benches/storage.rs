@@ -3,6 +3,8 @@
 //! `cargo bench --bench storage [-- [--quick] [--rounds N] [--postgres URL] [part…]]`; see docs/benchmarks.md. Bars are
 //! printed as met or missed and never asserted.
 
+#[path = "storage/disk.rs"]
+mod disk;
 #[path = "storage/load.rs"]
 mod load;
 #[path = "storage/ours.rs"]
@@ -16,8 +18,9 @@ mod rounds;
 
 use std::path::Path;
 
-use load::{Rows, Sink, push};
+use load::{Position, Rows, Sink, push};
 use rounds::{Bar, Figures, Plan, Side, say};
+use tokio::runtime::Runtime;
 
 const PARTS: [(&str, Rows); 2] = [("appends", Rows::Appends), ("usage", Rows::Usage)];
 /// How many wait for their answers at one time, and how many rows they write in a round.
@@ -77,67 +80,84 @@ fn read(arguments: impl Iterator<Item = String>) -> Wish {
 
 fn on_sqlite(plan: Plan, rows: Rows, folder: &Path) {
     std::fs::create_dir(folder).expect("the folder is fresh");
+    let runtime = load::runtime();
     let own = store::Database::Sqlite(folder.join("ours.db"));
-    let raw = folder.join("raw.db");
-    // The same schema: made by the store itself.
-    drop(store::Writer::open(&store::Database::Sqlite(raw.clone())).expect("the store opens a fresh file"));
-    say(&format!("  raw: {}", raw_sqlite::settings(&raw)));
-    let (ours, theirs) = (ours::open(&own, rows), raw_sqlite::open(&raw));
-    compare(plan, rows, &ours, &theirs, &|| flushes_of_all_disks().map(|flushes| (flushes, "disk flushes")));
+    let raw = |name: &str, position| {
+        let path = folder.join(name);
+        // The same schema: made by the store itself.
+        drop(
+            store::Writer::open(&store::Database::Sqlite(path.clone()))
+                .expect("the store opens a fresh file"),
+        );
+        say(&format!("  raw: {}", raw_sqlite::settings(&path)));
+        raw_sqlite::open(&path, position)
+    };
+    let plain = raw("raw.db", Position::NotKept);
+    let exact = (rows == Rows::Usage).then(|| raw("exact.db", Position::Moved));
+    let ours = ours::open(&own, rows, &runtime);
+    let disk = disk::Disk::of(folder);
+    let count = || disk.as_ref()?.flushes().map(|flushes| (flushes, "flushes of its disk, by all programs,"));
+    compare(plan, rows, &runtime, (&ours, &plain, exact.as_ref()), &count);
 }
 
 fn on_postgres(plan: Plan, rows: Rows, name: &str, url: &str) {
+    let runtime = load::runtime();
     let address = |side: &str| format!("{url}?schema=bench_{name}_{side}_{}", std::process::id());
     let database = |url: &str| store::Database::Postgres(url.parse().expect("--postgres takes a URL"));
-    let (own, raw) = (address("ours"), address("raw"));
-    drop(store::Writer::open(&database(&raw)).expect("the server takes a schema"));
-    let (ours, theirs) = (ours::open(&database(&own), rows), raw_postgres::open(url, &raw));
-    say(&format!("  server: {}", theirs.settings()));
-    compare(plan, rows, &ours, &theirs.sink, &|| Some((theirs.syncs(), "syncs of the log")));
-    drop(ours);
-    theirs.drop_schemas(&[&own, &raw]);
+    let raw = |side: &str, position| {
+        let raw = address(side);
+        drop(store::Writer::open(&database(&raw)).expect("the server takes a schema"));
+        raw_postgres::open(url, &raw, position)
+    };
+    let plain = raw("raw", Position::NotKept);
+    let exact = (rows == Rows::Usage).then(|| raw("exact", Position::Moved));
+    let ours = ours::open(&database(&address("ours")), rows, &runtime);
+    say(&format!("  server: {}", plain.settings()));
+    let sides = (&ours, &plain.sink, exact.as_ref().map(|exact| &exact.sink));
+    compare(plan, rows, &runtime, sides, &|| Some((plain.syncs(), "syncs of the server's log")));
+    drop((ours, runtime));
+    plain.drop_schemas(&[&address("ours"), &address("raw"), &address("exact")]);
 }
 
 /// So many of these there have been.
 type Synced = (u64, &'static str);
 type Counter<'a> = &'a dyn Fn() -> Option<Synced>;
+/// The store, the yardstick, and the yardstick that keeps its position too, where the store does.
+type Sides<'a> = (&'a Sink, &'a Sink, Option<&'a Sink>);
 
-fn compare(plan: Plan, rows: Rows, ours: &Sink, raw: &Sink, synced: Counter<'_>) {
-    let runtime = load::runtime();
+fn compare(plan: Plan, rows: Rows, runtime: &Runtime, sinks: Sides<'_>, synced: Counter<'_>) {
+    let (ours, plain, exact) = sinks;
     for (producers, full) in PRODUCERS {
         let count = plan.count(full, producers as u64 * 2);
         let side = |name: &str, sink: &Sink| {
             let (sink, name) = (sink.clone(), format!("{producers:>2} producers, {name}"));
             Side::new(name, move || push(sink.clone(), rows, producers, count))
         };
-        let mut sides = [side("raw", raw), side("the store", ours)];
-        let commits_before = [raw, ours].map(Sink::commits);
+        let sinks: Vec<&Sink> = [ours, plain].into_iter().chain(exact).collect();
+        let mut sides = vec![side("the store", ours), side("raw", plain)];
+        sides.extend(exact.map(|exact| side("raw, with its position", exact)));
+        let commits_before: Vec<u64> = sinks.iter().map(|sink| sink.commits()).collect();
         let synced_before = synced();
         runtime.block_on(plan.alternate(&mut sides));
-        let commits = [raw.commits() - commits_before[0], ours.commits() - commits_before[1]];
-        tell_commits(plan, count * plan.rounds as u64, commits, synced_before, synced());
-        let [raw, ours] = &sides;
-        let figures = Figures::of(ours.speed_beside(raw), ours.thrift_beside(raw));
-        plan.judge(&format!("durable rows/s, {producers} producers, × raw"), figures, Bar::AtLeast(0.8), "");
+        let commits: Vec<u64> =
+            sinks.iter().zip(commits_before).map(|(sink, b)| sink.commits() - b).collect();
+        tell_commits(plan, count * plan.rounds as u64, &commits, synced_before, synced());
+        for (raw, name) in sides[1..].iter().zip(["raw", "raw with its position"]) {
+            let figures = Figures::of(sides[0].speed_beside(raw), sides[0].thrift_beside(raw));
+            let what = format!("durable rows/s, {producers} producers, × {name}");
+            plan.judge(&what, figures, Bar::AtLeast(0.8), "");
+        }
     }
 }
 
 /// How many rows shared a commit, and what a commit cost the disk.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows and commits are far below 2^52")]
-fn tell_commits(plan: Plan, rows: u64, commits: [u64; 2], before: Option<Synced>, after: Option<Synced>) {
-    let [raw, ours] = commits;
-    let shares = format!("{:.1}, {:.1}", rows as f64 / raw as f64, rows as f64 / ours as f64);
-    plan.tell("rows in a commit: raw, the store", &shares);
+fn tell_commits(plan: Plan, rows: u64, commits: &[u64], before: Option<Synced>, after: Option<Synced>) {
+    let shares: Vec<String> =
+        commits.iter().map(|commits| format!("{:.1}", rows as f64 / *commits as f64)).collect();
+    plan.tell("rows in a commit: the store, then raw", &shares.join(", "));
     if let (Some((before, what)), Some((after, _))) = (before, after) {
-        let share = (after - before) as f64 / (raw + ours) as f64;
-        plan.tell(&format!("{what} for each commit of either"), &format!("{share:.2}"));
+        let share = (after - before) as f64 / commits.iter().sum::<u64>() as f64;
+        plan.tell(&format!("{what} for each commit of all"), &format!("{share:.2}"));
     }
-}
-
-/// Flushes that all disks of this machine have done, other programs' too; `None` where Linux does not count them.
-fn flushes_of_all_disks() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/diskstats").ok()?;
-    // The eighteenth field after the device's name.
-    let flushes = |line: &str| line.split_whitespace().nth(18)?.parse::<u64>().ok();
-    text.lines().map(flushes).sum()
 }

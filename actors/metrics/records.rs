@@ -21,7 +21,7 @@ impl Records {
             rows: shelf.gauge("impresario_records_waiting", "Rows of records that wait in memory."),
             lost: shelf.counter(
                 "impresario_records_lost_total",
-                "Rows of records that had no room in memory and were given up.",
+                "Rows of records that had no room in memory and were given up, or waited in the spool of another database.",
             ),
             spool: shelf.gauge(
                 "impresario_records_spool_bytes",

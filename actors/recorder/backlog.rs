@@ -133,6 +133,11 @@ impl Backlog {
         self.lock().rows.len()
     }
 
+    /// Counts rows that never get here.
+    pub(super) fn lose(&self, rows: u64) {
+        self.lost.fetch_add(rows, Ordering::Relaxed);
+    }
+
     /// How many rows had no room.
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)

@@ -137,10 +137,16 @@ impl Passage {
     async fn write(&self, backlog: &Backlog, rows: Vec<Record>) {
         let before = self.recorded();
         let placed: Vec<Placed> = (before + 1..).zip(rows.into_iter().map(Some)).collect();
-        let count = placed.len() as u64;
-        let after = self.deliver(placed).await;
-        // A batch before this one may have been written in part of what it is now.
-        backlog.done(usize::try_from(after.saturating_sub(before).min(count)).unwrap_or(usize::MAX));
+        let end = before + placed.len() as u64;
+        let settled = AtomicU64::new(before);
+        // Each row leaves the backlog in the moment in which its place is known: the life may end before the next row, and
+        // the next life begins with what is left. A batch before this one may have been written in part of what it is now.
+        let settle = |recorded: u64| {
+            let recorded = recorded.min(end);
+            let earlier = settled.fetch_max(recorded, Ordering::AcqRel);
+            backlog.done(usize::try_from(recorded.saturating_sub(earlier)).unwrap_or(usize::MAX));
+        };
+        self.deliver(placed, &settle).await;
     }
 
     async fn spool(&self, spooled: &Spooled, backlog: &Arc<Backlog>) {
@@ -180,7 +186,7 @@ impl Passage {
                 Ok(page) if page.is_empty() => spooled.grown.notified().await,
                 Ok(page) => {
                     let placed = page.into_iter().map(|found| (found.upto, decoded(&found.bytes)));
-                    let recorded = self.deliver(placed.collect()).await;
+                    let recorded = self.deliver(placed.collect(), &|_| ()).await;
                     let (spool, waiting) = (spooled.spool.clone(), spooled.waiting.clone());
                     let forgotten = blocking(move || {
                         let mut spool = lock(&spool);
@@ -197,33 +203,44 @@ impl Passage {
         }
     }
 
-    /// Writes rows, however long that takes; how far the rows of this server are written then.
-    async fn deliver(&self, rows: Vec<Placed>) -> u64 {
+    /// Writes rows, however long that takes; how far the rows of this server are written then. `written` is told that on the
+    /// way too, whenever it has changed.
+    async fn deliver(&self, rows: Vec<Placed>, written: &(dyn Fn(u64) + Sync)) -> u64 {
         let Some(&(upto, _)) = rows.last() else { return self.recorded() };
         let known = rows.iter().filter_map(|(_, row)| row.clone()).collect();
         match self.attempt(upto, known).await {
-            Ok(recorded) => recorded,
+            Ok(recorded) => written(recorded),
             Err(refused) => {
                 warn!(%refused, rows = rows.len(), "a batch of records is refused: they are written one by one");
-                self.one_by_one(rows).await
-            }
-        }
-    }
-
-    async fn one_by_one(&self, rows: Vec<Placed>) -> u64 {
-        for (upto, row) in rows {
-            let before = self.recorded();
-            if upto <= before {
-                continue;
-            }
-            let Err(refused) = self.attempt(upto, row.clone().into_iter().collect()).await else { continue };
-            // It would be refused for ever, and all behind it would wait.
-            error!(%refused, ?row, "a record is refused by the database and left out");
-            if let Err(refused) = self.attempt(upto, Vec::new()).await {
-                error!(%refused, "the place of a record that is left out is refused");
+                self.one_by_one(rows, written).await;
             }
         }
         self.recorded()
+    }
+
+    async fn one_by_one(&self, rows: Vec<Placed>, written: &(dyn Fn(u64) + Sync)) {
+        for (upto, row) in rows {
+            // More than once only where the database has gone back since it was last heard of.
+            while self.recorded() < upto {
+                match self.attempt(upto, row.clone().into_iter().collect()).await {
+                    Ok(recorded) => {
+                        written(recorded);
+                        continue;
+                    }
+                    // It would be refused for ever, and all behind it would wait.
+                    Err(refused) => {
+                        error!(%refused, ?row, "a record is refused by the database and left out");
+                    }
+                }
+                match self.attempt(upto, Vec::new()).await {
+                    Ok(recorded) => written(recorded),
+                    Err(refused) => {
+                        error!(%refused, "the place of a record that is left out is refused");
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     /// Writes rows together; `Err` when they are refused for what they are.
@@ -309,3 +326,6 @@ fn decoded(bytes: &[u8]) -> Option<Record> {
 fn lock(spool: &Mutex<Spool>) -> MutexGuard<'_, Spool> {
     spool.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,14 @@ pub(crate) enum Rows {
     Usage,
 }
 
+/// Whether the yardstick keeps how far it is in the transaction of the rows, by compare-and-swap, as it takes to write a
+/// batch once whoever sends it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Position {
+    Moved,
+    NotKept,
+}
+
 /// One row, and who waits for it.
 pub(crate) struct Row {
     pub(crate) what: What,
@@ -78,6 +86,11 @@ impl Sink {
                 }
             }
         });
+        Self::telling(inbox, commits)
+    }
+
+    /// Tells whoever has the other end, and waits for him.
+    pub(crate) fn telling(inbox: mpsc::Sender<Row>, commits: Arc<AtomicU64>) -> Self {
         let write = move |what| -> BoxFuture<'static, ()> {
             let inbox = inbox.clone();
             Box::pin(async move {
@@ -88,11 +101,6 @@ impl Sink {
             })
         };
         Self::new(write, commits)
-    }
-
-    /// Counts other commits than those of the thread that gathers.
-    pub(crate) fn counting(self, commits: Arc<AtomicU64>) -> Self {
-        Self { commits, ..self }
     }
 
     pub(crate) fn commits(&self) -> u64 {

@@ -1,19 +1,21 @@
 //! The store's own writer, as the server has it: its loop in a thread, asked through its channel. Usage comes as the
-//! server's recorder hands it over: what waits in one write, together with how far this server's records are.
+//! server's recorder hands it over: by a task beside the producers, what waits in one write, together with how far this
+//! server's records are.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use store::{Append, Database, NewWorkflow, Record, Records, Reply, Transaction, Write, WriteError, Writer};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use units::{Fence, NodeId, Seq, UnixMillis};
 
-use crate::load::{INBOX, Row, Rows, Sink, What};
+use crate::load::{INBOX, MAX_BATCH, Row, Rows, Sink, What};
 
 const AT: UnixMillis = UnixMillis(0);
 
-pub(crate) fn open(database: &Database, rows: Rows) -> Sink {
+pub(crate) fn open(database: &Database, rows: Rows, runtime: &Runtime) -> Sink {
     let (inbox, waiting) = mpsc::channel(INBOX);
     let commits = Arc::new(AtomicU64::new(0));
     let counted = commits.clone();
@@ -27,8 +29,10 @@ pub(crate) fn open(database: &Database, rows: Rows) -> Sink {
     match rows {
         Rows::Appends => Sink::new(move |what| direct(inbox.clone(), what), commits),
         Rows::Usage => {
-            let mut recorder = Recorder { inbox, node: NodeId::from_random(1), recorded: 0 };
-            Sink::gathering(move |batch| recorder.commit(batch)).counting(commits)
+            let recorder = Recorder { inbox, node: NodeId::from_random(1), recorded: 0 };
+            let (told, waiting) = mpsc::channel(INBOX);
+            runtime.spawn(recorder.gather(waiting));
+            Sink::telling(told, commits)
         }
     }
 }
@@ -78,29 +82,41 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn commit(&mut self, batch: &[Row]) {
-        let mut rows = Vec::with_capacity(batch.len());
-        for row in batch {
-            match &row.what {
-                What::Usage(row) => rows.push(Record::Usage(row.clone())),
+    async fn gather(mut self, mut waiting: mpsc::Receiver<Row>) {
+        while let Some(first) = waiting.recv().await {
+            let mut batch = vec![first];
+            while batch.len() < MAX_BATCH
+                && let Ok(row) = waiting.try_recv()
+            {
+                batch.push(row);
+            }
+            let told = self.commit(batch).await;
+            for done in told {
+                done.send(()).expect("who wrote it waits");
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Row>) -> Vec<oneshot::Sender<()>> {
+        let (mut rows, mut told) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for Row { what, done } in batch {
+            told.push(done);
+            match what {
+                What::Usage(row) => rows.push(Record::Usage(row)),
                 What::Workflow(id) => {
-                    self.ask(|reply| Write::Create { new: new_workflow(id.clone()), reply });
+                    let made = ask(&self.inbox, |reply| Write::Create { new: new_workflow(id), reply }).await;
+                    made.expect("the workflow is new");
                 }
                 What::Event { .. } => unreachable!("the writer takes it"),
             }
         }
-        if rows.is_empty() {
-            return;
+        if !rows.is_empty() {
+            let (node, after) = (self.node.clone(), self.recorded);
+            self.recorded += rows.len() as u64;
+            let records = Records { node, after, upto: self.recorded, rows };
+            let written = ask(&self.inbox, |reply| Write::Record { records, reply }).await;
+            written.expect("the store takes it");
         }
-        let (node, after) = (self.node.clone(), self.recorded);
-        self.recorded += rows.len() as u64;
-        let records = Records { node, after, upto: self.recorded, rows };
-        self.ask(|reply| Write::Record { records, reply });
-    }
-
-    fn ask(&self, write: impl FnOnce(Reply<()>) -> Write) {
-        let (reply, answer) = oneshot::channel();
-        assert!(self.inbox.blocking_send(write(reply)).is_ok(), "the writer lives");
-        answer.blocking_recv().expect("the writer answers").expect("the store takes it");
+        told
     }
 }

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 
-use crate::load::{Row, Sink, What};
+use crate::load::{Position, Row, Sink, What};
 
 type Value<'a> = &'a (dyn ToSql + Sync);
 
@@ -20,6 +20,7 @@ pub(crate) struct Raw {
 }
 
 struct Statements {
+    position: Statement,
     workflow: Statement,
     advance: Statement,
     event: Statement,
@@ -27,7 +28,7 @@ struct Statements {
 }
 
 /// `url` reaches the server, `raw` names the schema too.
-pub(crate) fn open(url: &str, raw: &str) -> Raw {
+pub(crate) fn open(url: &str, raw: &str, position: Position) -> Raw {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = Arc::new(runtime.expect("this machine has a thread to spare"));
     let schema = raw.split_once("schema=").expect("the schema was put there").1;
@@ -35,8 +36,16 @@ pub(crate) fn open(url: &str, raw: &str) -> Raw {
     let client = connect(&runtime, url);
     let (own, prepared) = (runtime.clone(), runtime.block_on(prepare(&client, schema)));
     let statements = prepared.expect("the server knows the tables");
+    if position == Position::Moved {
+        let sql = "INSERT INTO nodes (id, recorded, audit_first_seq, audit_first_prev, audit_last_seq, audit_last_hash) \
+                   VALUES ('raw', 0, 1, '', 0, '')";
+        runtime.block_on(client.batch_execute(sql)).expect("the table is empty");
+    }
+    let mut recorded = 0;
     let sink = Sink::gathering(move |batch| {
-        own.block_on(commit(&client, &statements, batch)).expect("the server takes the rows");
+        let committed = commit(&client, &statements, batch, (position, recorded));
+        own.block_on(committed).expect("the server takes the rows");
+        recorded += 1;
     });
     Raw { sink, observer, runtime }
 }
@@ -51,6 +60,9 @@ fn connect(runtime: &Runtime, url: &str) -> Client {
 async fn prepare(client: &Client, schema: &str) -> Result<Statements, Error> {
     client.batch_execute(&format!("SET search_path = {schema}; SET synchronous_commit = on")).await?;
     Ok(Statements {
+        position: client
+            .prepare("UPDATE nodes SET recorded = $1 WHERE id = 'raw' AND recorded = $2")
+            .await?,
         workflow: client
             .prepare(
                 "INSERT INTO workflows (id, goal, root, status, fence, last_seq, created_at, updated_at) \
@@ -78,9 +90,22 @@ async fn prepare(client: &Client, schema: &str) -> Result<Statements, Error> {
     })
 }
 
-async fn commit(client: &Client, statements: &Statements, batch: &[Row]) -> Result<(), Error> {
+async fn commit(
+    client: &Client,
+    statements: &Statements,
+    batch: &[Row],
+    (position, recorded): (Position, i64),
+) -> Result<(), Error> {
     client.batch_execute("BEGIN").await?;
-    try_join_all(batch.iter().map(|row| write(client, statements, &row.what))).await?;
+    let moved = async {
+        if position == Position::Moved {
+            let place: [Value<'_>; 2] = [&(recorded + 1), &recorded];
+            assert_eq!(client.execute(&statements.position, &place).await?, 1, "nobody else moves it");
+        }
+        Ok(())
+    };
+    let written = try_join_all(batch.iter().map(|row| write(client, statements, &row.what)));
+    futures_util::future::try_join(moved, written).await?;
     client.batch_execute("COMMIT").await
 }
 

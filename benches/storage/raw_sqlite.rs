@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use crate::load::{Row, Sink, What};
+use crate::load::{Position, Row, Sink, What};
 
 /// As the store sets its writer's connection.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
@@ -22,9 +22,17 @@ pub(crate) fn settings(path: &Path) -> String {
     format!("SQLite {}, {}", rusqlite::version(), names.map(setting).join(", "))
 }
 
-pub(crate) fn open(path: &Path) -> Sink {
+pub(crate) fn open(path: &Path, position: Position) -> Sink {
     let connection = connect(path);
-    Sink::gathering(move |batch| commit(&connection, batch).expect("SQLite takes the rows"))
+    if position == Position::Moved {
+        let sql = "INSERT INTO nodes (id, recorded, audit_first_seq, audit_first_prev, audit_last_seq, audit_last_hash) \
+                   VALUES ('raw', 0, 1, '', 0, '')";
+        connection.execute(sql, []).expect("the table is empty");
+    }
+    let mut recorded = 0;
+    Sink::gathering(move |batch| {
+        commit(&connection, batch, position, &mut recorded).expect("SQLite takes the rows");
+    })
 }
 
 fn connect(path: &Path) -> Connection {
@@ -33,8 +41,18 @@ fn connect(path: &Path) -> Connection {
     connection
 }
 
-fn commit(connection: &Connection, batch: &[Row]) -> rusqlite::Result<()> {
+fn commit(
+    connection: &Connection,
+    batch: &[Row],
+    position: Position,
+    recorded: &mut i64,
+) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
+    if position == Position::Moved {
+        let sql = "UPDATE nodes SET recorded = ? WHERE id = 'raw' AND recorded = ?";
+        assert_eq!(connection.prepare_cached(sql)?.execute(params![*recorded + 1, *recorded])?, 1);
+        *recorded += 1;
+    }
     for row in batch {
         write(connection, &row.what)?;
     }

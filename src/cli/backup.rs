@@ -35,7 +35,8 @@ pub(crate) async fn restore(screen: &Screen, flags: &Flags, file: &Path) -> anyh
     loaded.state.make().map_err(refuse)?;
     let _lock = loaded.state.lock().context("a copy is put back while no server runs").map_err(refuse)?;
     let (copy, database, folder) = (file.to_owned(), loaded.database.clone(), loaded.state.path().to_owned());
-    let restored = tokio::task::spawn_blocking(move || store::restore(&copy, &database, &folder));
+    let seeded = actors::catalogue::seeded();
+    let restored = tokio::task::spawn_blocking(move || store::restore(&copy, &database, &folder, &seeded));
     let summary = restored.await?.map_err(refuse)?;
     let made = format!("{} holds what {} did", loaded.database, file.display());
     screen.line(&told(&made, &summary))?;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use store::AuditQuery;
 use units::UnixMillis;
 
+use super::requests::refuse_nul;
 use super::views::{AuditChains, AuditPage};
 use super::{Desk, Refusal, blocking};
 
@@ -28,6 +29,9 @@ pub(super) async fn show(wanted: Query<Wanted>, desk: Data<Desk>) -> Result<Json
     if !(1..=store::MAX_PAGE_ROWS).contains(&limit) {
         let message = format!("`limit` is {limit}: choose 1 to {}", store::MAX_PAGE_ROWS);
         return Err(Refusal::BadRequest(message));
+    }
+    for (key, text) in [("who", &who), ("action", &action)] {
+        refuse_nul(key, text.as_deref())?;
     }
     let query = AuditQuery { since, who, action, limit: Some(limit) };
     let readers = desk.doors.readers.clone();

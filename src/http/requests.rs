@@ -31,7 +31,20 @@ pub(super) async fn show(wanted: Query<Wanted>, desk: Data<Desk>) -> Result<Json
         let message = format!("`limit` is {limit}: choose 1 to {}", store::MAX_PAGE_ROWS);
         return Err(Refusal::BadRequest(message));
     }
+    for (key, text) in [("principal", &principal), ("route", &route)] {
+        refuse_nul(key, text.as_deref())?;
+    }
     let query = RequestQuery { since, principal, route, status, before, limit: Some(limit) };
     let readers = desk.doors.readers.clone();
     Ok(Json(RequestPage { requests: blocking(move || Ok(readers.requests(&query)?)).await? }))
+}
+
+/// What no column can hold finds nothing in a file and is an error at a server: refused, it is the same on both.
+pub(super) fn refuse_nul(key: &str, text: Option<&str>) -> Result<(), Refusal> {
+    match text {
+        Some(text) if text.contains('\0') => {
+            Err(Refusal::BadRequest(format!("`{key}` has a NUL in it: leave out `%00`")))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

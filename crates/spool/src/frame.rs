@@ -40,6 +40,12 @@ pub(crate) fn fits(head: &[u8; HEAD_BYTES], record: &[u8]) -> bool {
     head[LENGTH_BYTES..] == check(record)
 }
 
+/// Whether a whole record stands at the beginning of `bytes`.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    let Some((head, rest)) = bytes.split_first_chunk() else { return false };
+    length(head).and_then(|length| rest.get(..length)).is_some_and(|record| fits(head, record))
+}
+
 /// The length is in it, so that a file of zeros holds no records.
 fn check(record: &[u8]) -> [u8; CHECK_BYTES] {
     let mut hasher = blake3::Hasher::new();

@@ -32,6 +32,18 @@ pub struct Spool {
     segments: VecDeque<Segment>,
     /// What lies before it need not be kept.
     drained: u64,
+    aside: Option<Aside>,
+}
+
+/// Files that were found in the folder and are no part of the queue any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// What they are called now.
+    pub files: Vec<PathBuf>,
+    /// How many records can be read in them; some of them may have been drained.
+    pub records: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
 }
 
 /// A record that waits.
@@ -85,7 +97,8 @@ pub enum Error {
 
 impl Spool {
     /// Opens the spool in `folder`, which is made where there is none (mode 0700): at most `most` bytes may wait, and what
-    /// lies before `drained` has been written elsewhere. An append that a kill has cut off is cut away.
+    /// lies before `drained` has been written elsewhere. An append that a kill has cut off is cut away. Where `drained` is no
+    /// position of what is found here, that is set [aside](Self::aside), and said so in the log.
     ///
     /// # Errors
     /// [`Error::Disk`] and [`Error::Damaged`].
@@ -96,14 +109,54 @@ impl Spool {
         if let Some(last) = segments.back_mut() {
             last.mend()?;
         }
-        let mut spool = Self { folder: folder.to_owned(), most, segments, drained };
+        let mut spool = Self { folder: folder.to_owned(), most, segments, drained, aside: None };
         spool.connected()?;
+        if !spool.knows(drained)? {
+            spool.set_aside()?;
+        }
         if spool.end() < drained || spool.segments.is_empty() {
-            // All that is here was drained; the stream goes on from where that ended.
+            // Nothing is here that waits; the stream goes on from where that ended.
             spool.begin(drained.max(spool.end()))?;
         }
         spool.forget(drained)?;
         Ok(spool)
+    }
+
+    /// What was found and belongs to the stream of another place than the one that told how far it is.
+    pub fn aside(&self) -> Option<&Aside> {
+        self.aside.as_ref()
+    }
+
+    /// Whether `drained` can be a position of this stream. It cannot lie behind its end, for nothing is drained that was not
+    /// here, nor within a record. What lies before all that is here was drained to somewhere else, and is no loss of ours.
+    fn knows(&self, drained: u64) -> Result<bool, Error> {
+        if drained > self.end() {
+            return Ok(self.segments.iter().all(|segment| segment.bytes() == 0));
+        }
+        let within = |segment: &&Segment| segment.start() < drained && drained < segment.end();
+        let Some(segment) = self.segments.iter().find(within) else { return Ok(true) };
+        let until = drained - segment.start();
+        let (_, whole) = segment.whole(until)?;
+        // What is damaged before that is told when it is read.
+        Ok(whole <= until)
+    }
+
+    /// Keeps all that is here under other names.
+    fn set_aside(&mut self) -> Result<(), Error> {
+        let mut aside = Aside { files: Vec::new(), records: 0, bytes: 0 };
+        for segment in self.segments.drain(..) {
+            let (records, _) = segment.whole(u64::MAX)?;
+            (aside.records, aside.bytes) = (aside.records + records, aside.bytes + segment.bytes());
+            aside.files.push(segment.set_aside()?);
+        }
+        let folder = self.folder.display();
+        tracing::error!(
+            %folder, files = ?aside.files, records = aside.records, bytes = aside.bytes, drained = self.drained,
+            "the spool does not belong to this database: its files are set aside and not written; \
+             start once with the database they belong to and the files under their old names, or remove them"
+        );
+        self.aside = Some(aside);
+        Ok(())
     }
 
     /// Adds records to the end, all or none; they are on the disk when it returns. Where the stream then ends.

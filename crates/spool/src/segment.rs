@@ -13,6 +13,9 @@ const SUFFIX: &str = ".spool";
 /// Digits of a name, so that names sort as numbers do.
 const DIGITS: usize = 20;
 
+/// How many files of one name may stand aside.
+const MOST_ASIDE: u32 = 100;
+
 #[derive(Debug)]
 pub(crate) struct Segment {
     path: PathBuf,
@@ -62,22 +65,57 @@ impl Segment {
     }
 
     /// Cuts away what an append that was cut off has left: the records up to the first that is not whole count.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where a whole record follows what is not one: that was no write that was cut off.
     pub(crate) fn mend(&mut self) -> Result<(), Error> {
-        let (found, mut whole) = (self.bytes, 0);
-        while whole < found {
-            match self.frame(self.start + whole) {
-                Ok(Frame { size, .. }) => whole += size,
-                Err(Error::Damaged { .. }) => break,
-                Err(error) => return Err(error),
-            }
-        }
+        let (found, (_, whole)) = (self.bytes, self.whole(self.bytes)?);
         if whole < found {
+            if self.has_record_within(whole + 1)? {
+                return Err(Error::Damaged { path: self.path.clone(), at: whole });
+            }
             let path = self.path.display();
             tracing::warn!(%path, bytes = found - whole, "a write that was cut off is cut away from the spool");
             (self.bytes, self.is_torn) = (whole, true);
             self.cut()?;
         }
         Ok(())
+    }
+
+    /// How many whole records the file begins with, of those that begin before `until`, and how many bytes they are.
+    pub(crate) fn whole(&self, until: u64) -> Result<(u64, u64), Error> {
+        let (mut records, mut whole) = (0, 0);
+        while whole < until.min(self.bytes) {
+            match self.frame(self.start + whole) {
+                Ok(Frame { size, .. }) => (records, whole) = (records + 1, whole + size),
+                Err(Error::Damaged { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((records, whole))
+    }
+
+    /// Whether there is a record anywhere from a byte on.
+    fn has_record_within(&self, from: u64) -> Result<bool, Error> {
+        let left =
+            usize::try_from(self.bytes.saturating_sub(from)).expect("a file of the spool fits into memory");
+        let mut bytes = vec![0; left];
+        self.read(&mut bytes, from)?;
+        Ok((0..left).any(|at| frame::begins(&bytes[at..])))
+    }
+
+    /// Takes the file out of the spool under a name that nothing has; that name.
+    pub(crate) fn set_aside(&self) -> Result<PathBuf, Error> {
+        for number in 1..=MOST_ASIDE {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".aside-{number}"));
+            let aside = PathBuf::from(name);
+            if aside.symlink_metadata().is_err() {
+                fs::rename(&self.path, &aside).map_err(|source| self.disk(source))?;
+                return Ok(aside);
+            }
+        }
+        Err(self.disk(io::Error::new(io::ErrorKind::AlreadyExists, "too many of its name were set aside")))
     }
 
     /// Adds bytes and waits until they are on the disk; where that fails, none of them counts.

@@ -128,12 +128,84 @@ fn what_was_drained_leaves_the_disk_file_by_file() {
 #[test]
 fn a_folder_that_got_lost_goes_on_where_the_stream_was() {
     let folder = TempDir::new().unwrap();
-    append(&mut open(&folder, 0), &["old"]);
+    drop(open(&folder, 0));
     let mut spool = open(&folder, 5_000);
-    assert_eq!((spool.end(), spool.waiting()), (5_000, 0));
+    assert_eq!((spool.end(), spool.waiting(), spool.aside()), (5_000, 0, None));
     append(&mut spool, &["new"]);
     assert_eq!(texts(&spool, 5_000), ["new"]);
     assert_eq!(texts(&open(&folder, 5_000), 5_000), ["new"]);
+}
+
+#[test]
+fn what_waits_for_another_database_is_set_aside_and_not_dropped() {
+    // Behind all that is here, and in the middle of a record.
+    for drained in [5_000, 3, 20] {
+        let folder = TempDir::new().unwrap();
+        append(&mut open(&folder, 0), &["old", "older"]);
+        let before = fs::read(&files(&folder)[0]).unwrap();
+        for number in 1..=2 {
+            let mut spool = open(&folder, drained);
+            let aside = spool.aside().expect("it is said").clone();
+            assert_eq!((aside.files.len(), aside.bytes), (1, before.len() as u64), "{drained}");
+            assert_eq!(aside.records, 2);
+            assert!(aside.files[0].to_str().unwrap().ends_with(&format!(".spool.aside-{number}")));
+            assert_eq!(fs::read(&aside.files[0]).unwrap(), before);
+            assert_eq!((spool.start(), spool.end(), spool.waiting()), (drained, drained, 0));
+            append(&mut spool, &["new"]);
+            drop(spool);
+            let spool = open(&folder, drained);
+            assert_eq!((texts(&spool, drained), spool.aside()), (vec!["new".to_owned()], None));
+            drop(spool);
+            // The same again; what stands aside stays.
+            fs::remove_file(files(&folder).iter().find(|path| path.extension().unwrap() == "spool").unwrap())
+                .unwrap();
+            fs::write(folder.path().join(format!("{:020}.spool", 0)), &before).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_database_that_is_behind_gets_all_that_is_still_here() {
+    let folder = TempDir::new().unwrap();
+    let mut spool = open(&folder, 0);
+    let first = append(&mut spool, &["one"]);
+    append(&mut spool, &["two"]);
+    drop(spool);
+    assert_eq!(texts(&open(&folder, first), first), ["two"]);
+    for behind in [0, first] {
+        let spool = open(&folder, behind);
+        assert_eq!((texts(&spool, behind).last().unwrap().as_str(), spool.aside()), ("two", None));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn one_wrong_byte_costs_the_last_record_or_is_told(
+        records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8),
+        at in any::<Index>(),
+        flip in 1u8..,
+    ) {
+        let folder = TempDir::new().unwrap();
+        let mut spool = open(&folder, 0);
+        spool.append(records.iter().map(Vec::as_slice)).unwrap();
+        drop(spool);
+        let mut bytes = fs::read(&files(&folder)[0]).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        fs::write(&files(&folder)[0], &bytes).unwrap();
+        match Spool::open(folder.path(), ROOMY, 0) {
+            Ok(spool) => {
+                let found = spool.read(0, usize::MAX, usize::MAX).unwrap();
+                let found: Vec<_> = found.into_iter().map(|waiting| waiting.bytes).collect();
+                prop_assert_eq!(&found[..], &records[..records.len() - 1]);
+            }
+            Err(error) => {
+                prop_assert!(matches!(error, Error::Damaged { .. }), "{}", error);
+                prop_assert_eq!(&fs::read(&files(&folder)[0]).unwrap(), &bytes, "nothing was cut");
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,9 +4,11 @@
 //! `nodes`, where they move in the transaction that adds the entry, so that its order is that of the commits.
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 use units::{NodeId, Seq, UnixMillis};
 
+use crate::columns::Number;
 use crate::connection::{Connection, each};
 use crate::error::{Error, WriteError};
 use crate::schema::{audit_log, nodes};
@@ -187,6 +189,16 @@ pub(crate) fn forget(connection: &mut Connection, before: UnixMillis, most: usiz
         left -= forget_of(connection, &node, first, before, left)?;
     }
     Ok((most - left) as u64)
+}
+
+/// How many entries [`forget`] would remove, were there no bound to them.
+pub(crate) fn forgettable(connection: &mut Connection, before: UnixMillis) -> QueryResult<u64> {
+    let sql = "SELECT COUNT(*) AS number FROM audit_log LEFT JOIN (SELECT node, MIN(seq) AS seq FROM audit_log \
+               WHERE at >= $1 GROUP BY node) AS kept ON kept.node = audit_log.node \
+               WHERE kept.seq IS NULL OR audit_log.seq < kept.seq";
+    let found: Number =
+        each!(connection, one => diesel::sql_query(sql).bind::<BigInt, _>(before.0).get_result(one))?;
+    Ok(found.number.cast_unsigned())
 }
 
 fn forget_of(

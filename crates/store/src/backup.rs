@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::database::sqlite;
 use crate::error::Error;
 use crate::tables::TABLES;
+use crate::templates;
 use crate::writer::Writer;
 
 mod rows;
@@ -106,19 +107,25 @@ pub fn verify(copy: &Path) -> Result<Summary, Error> {
 }
 
 /// Puts a copy into a database that holds nothing, bringing it up to date first; `workshop` is a folder for the file
-/// while that is done.
+/// while that is done. `seeded` are names and versions of the prompts that a server stores by itself when it starts: these
+/// alone may stand there before, and the copy's take their place.
 ///
 /// # Errors
 /// [`Error::BadCopy`] and [`Error::NewerSchema`] for the copy; [`Error::NotEmpty`], [`Error::InUse`] and whatever keeps
 /// a writer from opening for the database. Nothing has changed then.
-pub fn restore(copy: &Path, database: &Database, workshop: &Path) -> Result<Summary, Error> {
+pub fn restore(
+    copy: &Path,
+    database: &Database,
+    workshop: &Path,
+    seeded: &[(String, String)],
+) -> Result<Summary, Error> {
     verify(copy)?;
     let target = match database {
         Database::Sqlite(file) => file.clone(),
         Database::Postgres(_) => workshop.join("restored.db"),
     };
     if let Database::Sqlite(file) = database {
-        refuse_filled(file, database)?;
+        refuse_filled(file, database, seeded)?;
     }
     let draft = draft(&target, "restoring")?;
     fs::copy(copy, &draft.0).map_err(|source| Error::File { path: draft.0.clone(), source })?;
@@ -136,7 +143,8 @@ pub fn restore(copy: &Path, database: &Database, workshop: &Path) -> Result<Summ
         Database::Postgres(_) => {
             // Who holds the pen is the only one that writes: a running server keeps it from being taken.
             let mut writer = Writer::open(database)?;
-            rows::into_postgres(&draft.0, writer.connection_mut(), database, &summary)?;
+            refuse_rows(writer.connection_mut(), database, seeded)?;
+            rows::into_postgres(&draft.0, writer.connection_mut(), &summary)?;
         }
     }
     Ok(summary)
@@ -171,18 +179,29 @@ fn refuse_existing(target: &Path) -> Result<(), Error> {
 }
 
 /// A database that was made and never used may be replaced.
-fn refuse_filled(file: &Path, database: &Database) -> Result<(), Error> {
+fn refuse_filled(file: &Path, database: &Database, seeded: &[(String, String)]) -> Result<(), Error> {
     if file.symlink_metadata().is_err() {
         return Ok(());
     }
     let mut one = Connection::Sqlite(Box::new(sqlite::open_for_writing(file)?));
-    refuse_rows(&mut one, database)
+    refuse_rows(&mut one, database, seeded)
 }
 
-fn refuse_rows(connection: &mut Connection, database: &Database) -> Result<(), Error> {
+fn refuse_rows(
+    connection: &mut Connection,
+    database: &Database,
+    seeded: &[(String, String)],
+) -> Result<(), Error> {
     for table in &TABLES {
-        // A server writes its templates before anything else: they say nothing of its use.
-        if table.name != "prompts" && columns::rows(connection, table.name)? > 0 {
+        let rows = columns::rows(connection, table.name)?;
+        let is_in_use = match table.name {
+            "prompts" if rows > 0 => {
+                let versions = templates::versions(connection)?;
+                versions.iter().any(|version| !seeded.contains(version))
+            }
+            _ => rows > 0,
+        };
+        if is_in_use {
             return Err(Error::NotEmpty { database: database.clone(), table: table.name });
         }
     }

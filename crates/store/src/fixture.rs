@@ -21,6 +21,8 @@ use crate::{
     Reply, UsageRow, Write, WriteError, Writer,
 };
 
+pub(crate) mod full;
+
 /// A place for a database that does not exist yet, and an empty folder beside it.
 pub(crate) struct Place {
     pub(crate) database: Database,

@@ -20,6 +20,8 @@ use crate::usage::UsageRow;
 use crate::write::{Claimed, check_usage, storable, within};
 use crate::{audit, requests, usage};
 
+mod postgres;
+
 /// The most records in one write.
 pub const MAX_RECORDS: usize = 512;
 
@@ -63,6 +65,15 @@ impl Record {
     }
 }
 
+impl Record {
+    fn usage(&self) -> Option<&UsageRow> {
+        match self {
+            Self::Usage(row) => Some(row),
+            Self::Audit(_) | Self::Request(_) => None,
+        }
+    }
+}
+
 impl Records {
     pub(crate) fn check(&self) -> Result<(), WriteError> {
         within("records of a write", self.rows.len(), MAX_RECORDS)?;
@@ -83,11 +94,6 @@ pub(crate) fn write(
     connection: &mut Connection,
     records: &Records,
 ) -> QueryResult<Result<Claimed, WriteError>> {
-    match advance(connection, records)? {
-        Err(misplaced) => return Ok(Err(misplaced)),
-        Ok(Place::Behind) => return Ok(Ok(Claimed::default())),
-        Ok(Place::Next) => {}
-    }
     let (mut entries, mut answered, mut used) = (Vec::new(), Vec::new(), Vec::new());
     for row in &records.rows {
         match row {
@@ -95,6 +101,12 @@ pub(crate) fn write(
             Record::Request(row) => answered.push(row),
             Record::Usage(row) => used.push(row),
         }
+    }
+    match advance(connection, records, &used)? {
+        Place::Elsewhere(misplaced) => return Ok(Err(misplaced)),
+        Place::Behind => return Ok(Ok(Claimed::default())),
+        Place::NextWithUsage => used.clear(),
+        Place::Next => {}
     }
     if !entries.is_empty() {
         audit::insert(connection, &records.node, &entries)?;
@@ -108,12 +120,30 @@ pub(crate) fn write(
     Ok(Ok(Claimed::default()))
 }
 
+/// Writes a batch that one statement can write, outside of any transaction: such a statement is one by itself. `false` where
+/// it cannot, or where the batch is not the next one; nothing is written then.
+pub(crate) fn write_alone(connection: &mut Connection, records: &Records) -> QueryResult<bool> {
+    let Connection::Postgres(one) = connection else { return Ok(false) };
+    let used: Option<Vec<&UsageRow>> = records.rows.iter().map(Record::usage).collect();
+    match used {
+        Some(used) if !used.is_empty() => postgres::write(&mut one.connection, Move::of(records), &used),
+        Some(_) | None => Ok(false),
+    }
+}
+
 /// Moves the position on where it is still right. It is part of each batch: unlike an `UPDATE` of Diesel's it is prepared
 /// once on a connection.
 struct Move<'a> {
     node: &'a str,
     after: i64,
     upto: i64,
+}
+
+impl<'a> Move<'a> {
+    fn of(records: &'a Records) -> Self {
+        let (after, upto) = (records.after.cast_signed(), records.upto.cast_signed());
+        Self { node: records.node.as_str(), after, upto }
+    }
 }
 
 impl QueryId for Move<'_> {
@@ -142,17 +172,29 @@ impl<C> RunQueryDsl<C> for Move<'_> {}
 enum Place {
     /// After what is written; its position is taken now.
     Next,
+    /// The same, and its usage is written.
+    NextWithUsage,
     /// It is written already.
     Behind,
+    /// Neither.
+    Elsewhere(WriteError),
 }
 
-fn advance(connection: &mut Connection, records: &Records) -> QueryResult<Result<Place, WriteError>> {
-    let node = records.node.as_str();
-    let (after, upto) = (records.after.cast_signed(), records.upto.cast_signed());
-    let moved = Move { node, after, upto };
-    if each!(connection, one => moved.execute(one))? == 1 {
-        return Ok(Ok(Place::Next));
+fn advance(connection: &mut Connection, records: &Records, used: &[&UsageRow]) -> QueryResult<Place> {
+    let moved = Move::of(records);
+    match connection {
+        Connection::Postgres(one) if !used.is_empty() => {
+            if postgres::write(&mut one.connection, moved, used)? {
+                return Ok(Place::NextWithUsage);
+            }
+        }
+        Connection::Sqlite(_) | Connection::Postgres(_) => {
+            if each!(connection, one => moved.execute(one))? == 1 {
+                return Ok(Place::Next);
+            }
+        }
     }
+    let (node, after, upto) = (records.node.as_str(), records.after, records.upto.cast_signed());
     match position(connection, &records.node)? {
         None if after == 0 => {
             let first = diesel::insert_into(nodes::table).values((
@@ -164,10 +206,13 @@ fn advance(connection: &mut Connection, records: &Records) -> QueryResult<Result
                 nodes::audit_last_hash.eq(GENESIS),
             ));
             each!(connection, one => first.execute(one))?;
-            Ok(Ok(Place::Next))
+            Ok(Place::Next)
         }
-        Some(recorded) if recorded == upto => Ok(Ok(Place::Behind)),
-        found => Ok(Err(WriteError::Misplaced { recorded: found.unwrap_or_default().cast_unsigned() })),
+        Some(recorded) if recorded == upto => Ok(Place::Behind),
+        found => {
+            let recorded = found.unwrap_or_default().cast_unsigned();
+            Ok(Place::Elsewhere(WriteError::Misplaced { recorded }))
+        }
     }
 }
 

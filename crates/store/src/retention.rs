@@ -58,7 +58,7 @@ pub struct Expired {
 pub struct Aging {
     /// Rows that are older go.
     pub before: UnixMillis,
-    /// How many they are.
+    /// How many they are; of the audit log only those that no newer entry of their chain stands before.
     pub rows: u64,
 }
 
@@ -186,6 +186,10 @@ impl Readers {
             let mut limit = before.map_or(i64::MIN, |before| before.0);
             if let Some(most) = most_bytes {
                 limit = limit.max(beyond(connection, table, &age, most)?);
+            }
+            if let Keeping::Chain(_) = table.keeping {
+                let rows = audit::forgettable(connection, UnixMillis(limit))?;
+                return Ok(Aging { before: UnixMillis(limit), rows });
             }
             let sql =
                 format!("SELECT COUNT(*) AS number FROM {} WHERE {age} < $1{}", table.name, spared(table));

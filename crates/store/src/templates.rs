@@ -94,6 +94,12 @@ pub(crate) fn insert(connection: &mut Connection, rows: &[PromptRow]) -> QueryRe
     Ok(new)
 }
 
+/// The name and the version of each.
+pub(crate) fn versions(connection: &mut Connection) -> QueryResult<Vec<(String, String)>> {
+    let query = prompts::table.select((prompts::name, prompts::version));
+    each!(connection, one => query.load(one))
+}
+
 impl Readers {
     /// All versions of all templates, by name and by when a server had them first.
     ///

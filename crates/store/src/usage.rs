@@ -14,7 +14,7 @@ use crate::schema::model_usage;
 
 mod insert;
 
-pub(crate) use insert::{Nameless, Refused, insert};
+pub(crate) use insert::{Following, Nameless, Refused, Rows, insert};
 
 /// What one call used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

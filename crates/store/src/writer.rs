@@ -152,6 +152,16 @@ impl Writer {
     /// All writes in one transaction.
     fn transact(&mut self, writes: &[Write]) -> Result<Vec<Outcome>, Fault> {
         let connection = &mut self.connection;
+        if let [Write::Record { records, .. }] = writes
+            && records.check().is_ok()
+        {
+            match records::write_alone(connection, records) {
+                Ok(true) => return Ok(vec![Ok(Applied::default())]),
+                Ok(false) => {}
+                Err(cause) if connection.is_cut() => return Err(Fault::Transaction(cause)),
+                Err(cause) => return Err(Fault::Statement(cause)),
+            }
+        }
         connection.begin().map_err(Fault::Transaction)?;
         match apply(connection, writes) {
             Ok(outcomes) => {

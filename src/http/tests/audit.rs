@@ -128,7 +128,7 @@ async fn the_log_is_read_by_what_is_wanted_and_a_wrong_question_is_refused() {
     let later = AuditQuery { since: Some(units::UnixMillis(i64::MAX)), ..AuditQuery::default() };
     assert_eq!(stage.client.audit(&later).await.unwrap(), []);
     let key = stage.key("admin").await;
-    for wrong in ["limit=0", "limit=1001", "since=yesterday", "nobody=1"] {
+    for wrong in ["limit=0", "limit=1001", "since=yesterday", "nobody=1", "who=%00", "action=a%00b"] {
         let (status, _) = stage.with(&key, "GET", &format!("/admin/audit?{wrong}"), "").await;
         assert_eq!(status, 400, "{wrong}");
     }

@@ -73,7 +73,9 @@ async fn they_are_read_by_what_is_wanted_page_by_page() {
     assert_eq!(stage.client.requests(&none).await.unwrap(), []);
 
     let keys = [stage.key("admin").await, stage.key("workflows").await];
-    for wrong in ["limit=0", "limit=1001", "status=many", "before=-1", "nobody=1"] {
+    for wrong in
+        ["limit=0", "limit=1001", "status=many", "before=-1", "nobody=1", "principal=a%00", "route=%00"]
+    {
         let (status, _) = stage.with(&keys[0], "GET", &format!("/admin/requests?{wrong}"), "").await;
         assert_eq!(status, 400, "{wrong}");
     }

@@ -342,6 +342,9 @@ fn a_clock_that_went_back_makes_no_hole() {
     let running = place.start();
     let at = |at: i64| AuditEntry { at: UnixMillis(at), ..entry(1) };
     record(&running, 0, [1, 2, 9, 3, 4].map(at));
+    let table = crate::Table::named("audit_log").unwrap();
+    let would = |before| place.readers().aging(table, Some(UnixMillis(before)), None).unwrap().rows;
+    assert_eq!((would(0), would(5), would(10)), (0, 2, 5), "as many are told of as go");
     assert_eq!(purge(&running, 5, 100), 2, "what stands behind a newer entry waits for that one");
     let chain = place.readers().verify_audit().unwrap().remove(0);
     assert_eq!((chain.broken, chain.first), (None, Seq(3)));

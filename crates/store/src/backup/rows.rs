@@ -10,8 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
-use super::{Summary, bad, fold_log, refuse_rows};
-use crate::Database;
+use super::{Summary, bad, fold_log};
 use crate::columns::{self, Column};
 use crate::connection::{Connection, PgConnection};
 use crate::database::sqlite;
@@ -79,14 +78,12 @@ fn insertion(table: &str, columns: &[Column]) -> String {
     format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", "))
 }
 
-/// Copies all tables of a file in one transaction into a database that holds nothing.
+/// Copies all tables of a file in one transaction into a database that holds nothing but prompts, which go.
 pub(super) fn into_postgres(
     copy: &Path,
     connection: &mut Connection,
-    database: &Database,
     summary: &Summary,
 ) -> Result<(), Error> {
-    refuse_rows(connection, database)?;
     connection.begin()?;
     let copied = all_tables(copy, connection, summary);
     match copied {

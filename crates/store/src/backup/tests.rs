@@ -6,78 +6,104 @@ use tempfile::TempDir;
 use units::{Seq, WorkflowId};
 
 use super::*;
-use crate::fixture::{Place, append, event, execute, new_workflow, server, usage};
-use crate::{Append, PromptRow, Readers, Upkeep, Write};
+use crate::fixture::full::{all_rows, prompt, two_workflows};
+use crate::fixture::{Place, append, execute, new_workflow, server, usage};
+use crate::{Append, Upkeep, Write};
 
-/// Two workflows, one with what JSON has to escape and with the largest numbers.
-fn fill(place: &Place) -> (WorkflowId, WorkflowId) {
+/// Rows in every table.
+fn fill(place: &Place) -> WorkflowId {
     let running = place.start();
-    let (first, claimed) = running.owned(1);
-    let mut odd = event(u64::MAX);
-    odd.payload = "{\"t\":\"\\u0007 \\\\ \\\"ä\u{1f980}\u{7f}\u{2028}\n\r\t'$.x'\"}".to_owned();
-    odd.id = crate::EventId(1 << 63);
-    let mut last = append(&first, claimed.fence, Seq(0), &[u64::MAX]);
-    last.events.push(odd);
-    running
-        .append(Append { outcome: Some("done".to_owned()), usage: vec![usage("a", Some(&first))], ..last })
-        .unwrap();
-    let (second, claimed) = running.owned(2);
-    running.append(append(&second, claimed.fence, Seq(0), &[3])).unwrap();
-    let prompt = PromptRow {
-        name: "review/diff".to_owned(),
-        version: "v".to_owned(),
-        number: 1,
-        description: "d".to_owned(),
-        system: "s".to_owned(),
-        user: "{{ x }}".to_owned(),
-        first_at: units::UnixMillis(1),
-    };
-    running.ask(|reply| Write::Upkeep { upkeep: Upkeep::Prompts(vec![prompt]), reply }).unwrap();
+    let (_, unfinished) = two_workflows(&running);
     running.stop().unwrap();
-    (first, second)
-}
-
-fn same(one: &Readers, other: &Readers, ids: [&WorkflowId; 2]) {
-    for id in ids {
-        assert_eq!(one.workflow(id).unwrap(), other.workflow(id).unwrap());
-        assert_eq!(one.events_after(id, Seq(0), 99).unwrap(), other.events_after(id, Seq(0), 99).unwrap());
-        assert_eq!(one.usage_of(id).unwrap(), other.usage_of(id).unwrap());
-    }
-    assert_eq!(one.prompts().unwrap(), other.prompts().unwrap());
+    unfinished
 }
 
 /// Everything there and back again, from the database that the tests run on into `to`.
 fn there_and_back(to: &Place) {
     let (from, folder) = (Place::new(), TempDir::new().unwrap());
-    let (first, second) = fill(&from);
+    let unfinished = fill(&from);
     let copy = folder.path().join("copy.db");
     let summary = backup(&from.database, &copy).unwrap();
-    let rows = |name| summary.tables.iter().find(|(table, _)| *table == name).unwrap().1;
     assert_eq!(
-        (rows("workflows"), rows("workflow_events"), rows("model_usage"), rows("prompts")),
-        (2, 3, 1, 1)
+        summary.tables.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        TABLES.map(|table| table.name)
     );
+    let empty: Vec<_> = summary.tables.iter().filter(|(_, rows)| *rows == 0).collect();
+    assert!(empty.is_empty(), "nothing is in {empty:?}: let the fixture fill it");
     assert_eq!(verify(&copy).unwrap(), summary);
     let left: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["copy.db"]);
 
-    restore(&copy, &to.database, folder.path()).unwrap();
-    same(&from.readers(), &to.readers(), [&first, &second]);
+    restore(&copy, &to.database, folder.path(), &[]).unwrap();
+    let (before, after) = (all_rows(&mut from.connection()), all_rows(&mut to.connection()));
+    for table in &TABLES {
+        assert_eq!(before[table.name], after[table.name], "{}", table.name);
+    }
+    assert_eq!(to.readers().verify_audit().unwrap()[0].broken, None);
     // It goes on where it was: histories can be claimed, and rows get numbers of their own.
     let running = to.start();
-    let claimed = running.claim(&second).unwrap();
-    let more =
-        Append { usage: vec![usage("b", Some(&second))], ..append(&second, claimed.fence, Seq(1), &[4]) };
+    let claimed = running.claim(&unfinished).unwrap();
+    let used = vec![usage("b", Some(&unfinished))];
+    let more = Append { usage: used, ..append(&unfinished, claimed.fence, claimed.last_seq, &[4]) };
     running.append(more).unwrap();
-    assert_eq!(to.readers().usage_of(&second).unwrap().len(), 1);
+    assert_eq!(to.readers().usage_of(&unfinished).unwrap().len(), 2);
 
-    let refused = restore(&copy, &to.database, folder.path());
+    let refused = restore(&copy, &to.database, folder.path(), &[]);
     let in_use = matches!(refused, Err(Error::InUse { .. }));
     assert!(in_use || matches!(refused, Err(Error::NotEmpty { table: "workflows", .. })), "{refused:?}");
     running.stop().unwrap();
-    let refused = restore(&copy, &to.database, folder.path());
+    let refused = restore(&copy, &to.database, folder.path(), &[]);
     assert!(matches!(refused, Err(Error::NotEmpty { table: "workflows", .. })), "{refused:?}");
-    assert_eq!(to.readers().usage_of(&second).unwrap().len(), 1);
+    assert_eq!(to.readers().usage_of(&unfinished).unwrap().len(), 2);
+}
+
+/// A database that has rows in one table alone, whichever that is.
+fn refuses_rows_in_any_table(to: impl Fn() -> Place) {
+    let (from, folder) = (Place::new(), TempDir::new().unwrap());
+    fill(&from);
+    let copy = folder.path().join("copy.db");
+    backup(&from.database, &copy).unwrap();
+    let kept = ("review/diff".to_owned(), "v".to_owned());
+    for table in &TABLES {
+        let target = to();
+        let running = target.start();
+        two_workflows(&running);
+        running.stop().unwrap();
+        let mut connection = target.connection();
+        // What it refers to has to stay; that has rows of its own.
+        for other in TABLES.iter().rev().filter(|other| other.name != table.name) {
+            drop(execute(&mut connection, &format!("DELETE FROM {}", other.name)));
+        }
+        let before = all_rows(&mut connection);
+        assert!(!before[table.name].is_empty());
+        drop(connection);
+        let refused = restore(&copy, &target.database, folder.path(), &[]);
+        assert!(matches!(refused, Err(Error::NotEmpty { .. })), "{}: {refused:?}", table.name);
+        assert_eq!(all_rows(&mut target.connection()), before, "{}", table.name);
+    }
+    // What a server writes by itself at its start says nothing of its use; another version's text does.
+    for (version, is_seeded) in [("v", true), ("w", false)] {
+        let target = to();
+        let running = target.start();
+        let prompts = Upkeep::Prompts(vec![prompt("review/diff", version)]);
+        running.ask(|reply| Write::Upkeep { upkeep: prompts, reply }).unwrap();
+        running.stop().unwrap();
+        let restored = restore(&copy, &target.database, folder.path(), std::slice::from_ref(&kept));
+        assert_eq!(restored.is_ok(), is_seeded, "{restored:?}");
+        let found = target.readers().prompts().unwrap();
+        assert_eq!(found.iter().map(|prompt| prompt.version.as_str()).collect::<Vec<_>>(), [version]);
+    }
+}
+
+#[test]
+fn a_file_with_rows_in_any_table_is_not_written_over() {
+    refuses_rows_in_any_table(Place::file);
+}
+
+#[test]
+fn a_schema_with_rows_in_any_table_is_not_written_over() {
+    let Some(url) = server() else { return };
+    refuses_rows_in_any_table(|| Place::schema(&url));
 }
 
 #[test]
@@ -134,7 +160,7 @@ fn refuses_to_write_over_a_file_and_to_put_back_what_is_no_copy() {
     assert_eq!(std::fs::read(&copy).unwrap(), b"mine");
 
     let target = Place::file();
-    let restored = |copy: &Path| restore(copy, &target.database, folder.path()).unwrap_err().to_string();
+    let restored = |copy: &Path| restore(copy, &target.database, folder.path(), &[]).unwrap_err().to_string();
     assert!(restored(&copy).contains("copy.db"));
     let whole = folder.path().join("whole.db");
     backup(&place.database, &whole).unwrap();

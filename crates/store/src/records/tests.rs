@@ -102,6 +102,31 @@ fn what_is_sent_again_is_written_once() {
 }
 
 #[test]
+fn usage_alone_goes_with_its_position_or_not_at_all() {
+    let place = Place::new();
+    let running = place.start();
+    let used = |key: &str| vec![Record::Usage(usage(key, None))];
+    for _ in 0..2 {
+        write(&running, 0, 2, [used("a"), used("b")].concat()).unwrap();
+    }
+    for _ in 0..2 {
+        write(&running, 2, 4, [used("b"), used("c")].concat()).unwrap();
+    }
+    for (after, upto) in [(0, 2), (2, 5), (5, 6)] {
+        let refused = write(&running, after, upto, used("never"));
+        assert!(matches!(refused, Err(WriteError::Misplaced { recorded: 4 })), "{after}: {refused:?}");
+    }
+    write(&running, 4, 6, [used("d"), vec![request(1)], used("a")].concat()).unwrap();
+    let mut found = usage("e", None);
+    found.role = "x\0".to_owned();
+    let refused = write(&running, 6, 7, vec![Record::Usage(found)]);
+    assert!(matches!(refused, Err(WriteError::NotText { .. })), "{refused:?}");
+    running.stop().unwrap();
+    assert_eq!((count(&place, "model_usage"), count(&place, "requests")), (4, 1));
+    assert_eq!(place.readers().recorded(&node()).unwrap(), 6);
+}
+
+#[test]
 fn who_has_written_nothing_begins_at_nothing() {
     let place = Place::new();
     let running = place.start();

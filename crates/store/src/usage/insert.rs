@@ -21,6 +21,8 @@ const UNLESS_KNOWN: &str = " ON CONFLICT (call_key) DO NOTHING";
 pub(crate) trait Stray: 'static {
     const BEFORE: &'static str;
     const AFTER: &'static str;
+    /// On which condition any is written, where there is one.
+    const WHERE: &'static str = "";
 }
 
 /// It is refused, and what it is written with.
@@ -28,6 +30,9 @@ pub(crate) struct Refused;
 
 /// It is written without the workflow, as the workflow's going has done with all that were there.
 pub(crate) struct Nameless;
+
+/// As [`Nameless`], where the statement's own `moved` has a row.
+pub(crate) struct Following;
 
 impl Stray for Refused {
     const BEFORE: &'static str = "";
@@ -39,8 +44,17 @@ impl Stray for Nameless {
     const AFTER: &'static str = ")";
 }
 
+impl Stray for Following {
+    const BEFORE: &'static str = Nameless::BEFORE;
+    const AFTER: &'static str = Nameless::AFTER;
+    const WHERE: &'static str = " WHERE EXISTS (SELECT FROM moved)";
+}
+
 /// A statement, and what it does with strays.
 struct Insert<R, S>(R, PhantomData<S>);
+
+/// Rows as a part of another statement of PostgreSQL.
+pub(crate) struct Rows<'a, S>(Insert<Many<'a>, S>);
 
 /// One row.
 struct Single<'a> {
@@ -92,7 +106,26 @@ impl<'a> Single<'a> {
     }
 }
 
+impl<'a, S> Rows<'a, S> {
+    /// The numbers have been checked to fit.
+    pub(crate) fn new(rows: impl IntoIterator<Item = &'a UsageRow>) -> Self {
+        Self(Insert(Many::of(rows.into_iter().map(Single::new)), PhantomData))
+    }
+}
+
+impl<S: Stray> QueryFragment<Pg> for Rows<'_, S> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
 impl<'a> Many<'a> {
+    fn of(rows: impl Iterator<Item = Single<'a>>) -> Self {
+        let mut many = Self::default();
+        rows.for_each(|row| many.push(row));
+        many
+    }
+
     fn push(&mut self, row: Single<'a>) {
         self.call_keys.push(row.call_key);
         self.workflows.push(row.workflow);
@@ -180,6 +213,7 @@ impl<S: Stray> QueryFragment<Pg> for Insert<Many<'_>, S> {
         out.push_bind_param::<Array<BigInt>, _>(&rows.durations_ms)?;
         out.push_sql(") AS used (at, call_key, workflow, role, provider, model, input, cached_input, ");
         out.push_sql("cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms)");
+        out.push_sql(S::WHERE);
         out.push_sql(UNLESS_KNOWN);
         Ok(())
     }
@@ -211,8 +245,7 @@ pub(crate) fn insert<'a, S: Stray>(
             }
         }
         Connection::Postgres(one) => {
-            let mut many = Many::default();
-            rows.for_each(|row| many.push(row));
+            let many = Many::of(rows);
             if !many.call_keys.is_empty() {
                 Insert(many, PhantomData::<S>).execute(&mut one.connection)?;
             }
