@@ -253,6 +253,20 @@ async fn what_is_wrong_with_a_request_is_told_in_its_dialect() {
 }
 
 #[actix_rt::test]
+async fn a_prompt_is_as_large_as_the_configuration_says_and_no_larger() {
+    let house = House::open(&["text"], "gateway: {body_bytes: 600000}").await;
+    let words =
+        |bytes: usize| CHAT.body("text", false).replace("\"hi\"", &format!("\"{}\"", "x".repeat(bytes)));
+    // What reads a body for a handler has a bound of its own, of 256 KiB.
+    let (status, text) = house.ask(CHAT.path, words(400_000)).await;
+    assert_eq!(status, 200, "{text}");
+    let (status, text) = house.ask(CHAT.path, words(600_001)).await;
+    assert_eq!(status, 413, "{text}");
+    assert!(serde_json::from_str::<Value>(&text).unwrap()["error"]["message"].is_string(), "{text}");
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
 async fn a_key_opens_these_doors_with_its_scope_and_for_its_models_alone() {
     let house = House::open(&["text"], "").await;
     let key = |scopes: &str| {
