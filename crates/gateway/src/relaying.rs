@@ -140,7 +140,7 @@ impl<'a, O: Out> Relaying<'a, O> {
         let mut pieces = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             let pushed = watch.push(&piece, &mut pieces);
-            asked.used(watch.seen().usage.unwrap_or_default());
+            asked.used(watch.usage().unwrap_or_default());
             pushed.map_err(|error| failed(answer.broken(error)))?;
             match watch.start() {
                 Start::Waiting => continue,
@@ -157,7 +157,7 @@ impl<'a, O: Out> Relaying<'a, O> {
             }
         }
         let ended = watch.finish(&mut pieces);
-        asked.used(watch.seen().usage.unwrap_or_default());
+        asked.used(watch.usage().unwrap_or_default());
         ended.map_err(|error| failed(answer.broken(error)))?;
         if let Some(begun) = begun.take() {
             asked.shows();

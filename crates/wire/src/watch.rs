@@ -122,13 +122,15 @@ impl Watch {
         self.start
     }
 
-    /// What was seen so far; also what a stream is billed by that nobody waited for.
-    pub fn seen(&mut self) -> &Seen {
-        if !self.kept.is_empty() {
-            let kept = std::mem::take(&mut self.kept);
-            self.look_into(&kept);
-        }
+    /// What was seen, once the stream is over.
+    pub fn seen(&self) -> &Seen {
         &self.seen
+    }
+
+    /// What was used so far; also what a stream is billed by that nobody waited for. Asking changes nothing: what comes
+    /// of a stream may not depend on when somebody looked.
+    pub fn usage(&self) -> Option<chat::Usage> {
+        frame::geminis_usage(&self.kept).or(self.seen.usage)
     }
 
     /// The error that the provider reported inside the stream, or what could not be read of it.
@@ -148,7 +150,7 @@ impl Watch {
         if !is_dropped && !open.is_empty() {
             out.push(Bytes::from(open));
         }
-        self.seen();
+        self.look_into_kept();
         match self.fault.take() {
             Some(fault) => Err(fault),
             None if self.is_whole() => Ok(()),
