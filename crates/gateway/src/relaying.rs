@@ -3,6 +3,7 @@
 //! Where the provider speaks the same dialect, the bytes go through as they are; `docs/gateway.md` lists what may change.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat::Parameter;
@@ -12,6 +13,7 @@ use wire::patch::{self, Patch};
 use wire::watch::{self, Start, Watch};
 use wire::{Asked as Understood, Dialect, Encode, Failure, Invalid};
 
+use crate::alive::{self, Alive};
 use crate::asked::Asked;
 use crate::run::Ask;
 use crate::translating::{self, Translating};
@@ -38,6 +40,8 @@ pub struct Relay<'a> {
 
 pub(crate) struct Relaying<'a, O> {
     relay: Relay<'a>,
+    /// The longest silence of a stream.
+    keep_alive: Duration,
     out: &'a mut O,
     /// The question in the domain's words, once somebody needed it so.
     understood: Option<Understood>,
@@ -81,8 +85,8 @@ impl<O: Out> Ask for Relaying<'_, O> {
 }
 
 impl<'a, O: Out> Relaying<'a, O> {
-    pub(crate) fn new(relay: Relay<'a>, out: &'a mut O) -> Self {
-        Self { relay, out, understood: None, encoder: None }
+    pub(crate) fn new(relay: Relay<'a>, keep_alive: Duration, out: &'a mut O) -> Self {
+        Self { relay, keep_alive, out, understood: None, encoder: None }
     }
 
     async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
@@ -93,8 +97,8 @@ impl<'a, O: Out> Relaying<'a, O> {
                 .map_err(Why::BadRequest)?,
         };
         let understood = self.understood.insert(understood);
-        let (out, encoder) = (&mut *self.out, &mut self.encoder);
-        Translating { relay, understood, out, encoder }.ask(asked, untold).await
+        let (out, encoder, keep_alive) = (&mut *self.out, &mut self.encoder, self.keep_alive);
+        Translating { relay, understood, keep_alive, out, encoder }.ask(asked, untold).await
     }
 
     /// Ends a stream that broke off, in the client's dialect.
@@ -137,8 +141,9 @@ impl<'a, O: Out> Relaying<'a, O> {
         }
         let mut watch = self.relay.watch();
         let mut begun = Some(begun);
+        let mut alive = None;
         let mut pieces = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+        while let Some(piece) = alive::next(answer.chunk(), &mut alive, self.out).await.map_err(failed)? {
             let pushed = watch.push(&piece, &mut pieces);
             asked.used(watch.usage().unwrap_or_default());
             pushed.map_err(|error| failed(answer.broken(error)))?;
@@ -152,8 +157,12 @@ impl<'a, O: Out> Relaying<'a, O> {
                 asked.shows();
                 self.out.begin(begun);
             }
+            let sign = wire::keep_alive(self.relay.dialect, self.relay.is_array());
+            let alive =
+                alive.get_or_insert_with(|| Alive::begin(&asked.gateway.clock, self.keep_alive, sign));
             for piece in pieces.drain(..) {
                 self.out.give(piece).await;
+                alive.heard();
             }
         }
         let ended = watch.finish(&mut pieces);
