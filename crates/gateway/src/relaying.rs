@@ -143,7 +143,14 @@ impl<'a, O: Out> Relaying<'a, O> {
         let mut begun = Some(begun);
         let mut alive = None;
         let mut pieces = Vec::new();
-        while let Some(piece) = alive::next(answer.chunk(), &mut alive, self.out).await.map_err(failed)? {
+        loop {
+            let piece = match alive::next(answer.chunk(), &mut alive, self.out).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                // The answer was whole before its connection broke.
+                Err(_) if watch.has_ended() => break,
+                Err(error) => return Err(failed(error)),
+            };
             let pushed = watch.push(&piece, &mut pieces);
             asked.used(watch.usage().unwrap_or_default());
             pushed.map_err(|error| failed(answer.broken(error)))?;

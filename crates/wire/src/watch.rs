@@ -122,6 +122,16 @@ impl Watch {
         self.start
     }
 
+    /// Whether the answer is whole already, whatever becomes of its connection. Gemini has no end of its own: there it is so
+    /// between two frames, once the model has stopped.
+    pub fn has_ended(&self) -> bool {
+        let has_end = match self.dialect {
+            Dialect::Anthropic | Dialect::OpenAiChat | Dialect::OpenAiResponses => self.has_ended,
+            Dialect::Gemini => self.open.is_empty() && self.framing.is_closed(),
+        };
+        has_end && self.seen.is_stopped && self.fault.is_none()
+    }
+
     /// What was seen, once the stream is over.
     pub fn seen(&self) -> &Seen {
         &self.seen
