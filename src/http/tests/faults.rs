@@ -386,3 +386,48 @@ async fn a_scanner_adds_no_series() {
     assert_eq!(after.iter().find(has_words), None);
     house.stage.close().await;
 }
+
+#[actix_rt::test]
+async fn large_prompts_and_counts_without_end_stop_no_health_check_pain_2() {
+    let house = House::open(&["text", "hangs"], "").await;
+    let words = "word ".repeat(200_000);
+    let large = |model: &str| {
+        format!(
+            "{{\"model\":\"anthropic/{model}\",\"max_tokens\":9,\"messages\":[{{\"role\":\"user\",\"content\":\"{words}\"}}]}}"
+        )
+    };
+    let hanging =
+        futures_util::future::join_all((0..8).map(|_| sent(house.post(ANTHROPIC.path), large("hangs"))));
+    let counting = async {
+        for _ in 0..16 {
+            let counted = sent(house.post("/v1/messages/count_tokens"), large("text")).await;
+            assert_eq!(counted.status, 200, "{}", counted.text);
+            let lives = house.http.get(house.url("/livez")).send().await.unwrap();
+            assert_eq!(lives.status().as_u16(), 200);
+        }
+    };
+    // Those whose provider hangs are still waited for when all else has been answered.
+    tokio::select! {
+        answers = hanging => panic!("a provider that hangs has answered: {}", answers[0].text),
+        () = counting => {}
+    }
+    house.is_quiet().await;
+    house.stage.close().await;
+}
+
+#[actix_rt::test]
+async fn calls_at_once_wait_for_their_providers_and_not_for_each_other_pain_3() {
+    let house = House::open(&["hangs-mid-stream"], "").await;
+    let mut open = Vec::new();
+    for (place, way) in WAYS.iter().cycle().take(AT_ONCE).enumerate() {
+        let named = format!("{}/hangs-mid-stream", way.provider);
+        let request = house.post(&way.path(&named, true)).header("content-type", "application/json");
+        let mut answer = request.body(way.body(&named, true)).send().await.unwrap();
+        assert!(answer.chunk().await.unwrap().is_some(), "{} of {AT_ONCE}", place + 1);
+        open.push(answer);
+    }
+    assert_eq!(house.standin.counts().in_flight, AT_ONCE as u64);
+    drop(open);
+    house.is_quiet().await;
+    house.stage.close().await;
+}
