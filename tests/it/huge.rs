@@ -1,4 +1,4 @@
-//! A provider's line of 100 MB: refused in bounded memory, and its key found nowhere afterwards.
+//! Memory of a server between clients and providers: bounded at its peak, and not growing. And its providers' key found nowhere.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +14,9 @@ use crate::vendor::Says;
 
 /// What is held of an answer at its most is 32 MB, twice while that grows; all of the line, while it grew, would be more than this.
 const MOST_KB: u64 = 160 * 1024;
+
+/// What a server may need more after another 400 calls.
+const GROWS_BY_KB: u64 = 24 * 1024;
 
 fn peak_kb(house: &House) -> u64 {
     status_of(house, "VmHWM").trim_end_matches(" kB").parse().unwrap()
@@ -54,6 +57,35 @@ fn holding(folder: &Path, found: &mut Vec<String>) {
             found.push(entry.path().display().to_string());
         }
     }
+}
+
+#[tokio::test]
+async fn streams_and_translations_leave_no_memory_behind_pain_1() {
+    let standin = Standin::start().await.unwrap();
+    let mut house = House::new(|_| Says::Fails(500));
+    configure(&house, &standin.url());
+    house.serve().await;
+    let key = made(&house, &["keys", "create", "--name", "c", "--scope", "gateway"]).await;
+    let padding = "word ".repeat(20_000);
+    let ask_often = async |times: usize| {
+        for (vendor, is_streamed) in
+            [("anthropic", true), ("openai", true), ("gemini", false), ("openai", false)]
+        {
+            let body = format!(
+                "{{\"model\":\"{vendor}/text\",\"max_tokens\":9,\"stream\":{is_streamed},\"messages\":[{{\"role\":\"user\",\"content\":\"{padding}\"}}]}}"
+            );
+            for _ in 0..times {
+                assert_eq!(ask(&house, &key, "POST", "/v1/messages", &body).await.0, 200);
+            }
+        }
+    };
+    ask_often(50).await;
+    let before = peak_kb(&house);
+    ask_often(100).await;
+    let grown = peak_kb(&house) - before;
+    // 400 prompts of 100 KB were 40 MB, had they stayed.
+    assert!(grown < GROWS_BY_KB, "the peak grew by {grown} KB");
+    assert!(house.stop().await.success());
 }
 
 #[tokio::test]
