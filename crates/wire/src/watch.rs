@@ -60,6 +60,8 @@ pub struct Watch {
     counted: usage::Anthropic,
     /// Gemini tells the usage with each chunk: the last frame that does, unread.
     kept: Vec<u8>,
+    /// What that frame tells, once somebody asked.
+    told: Option<Option<chat::Usage>>,
     seen: Seen,
     has_ended: bool,
     fault: Option<Error>,
@@ -77,6 +79,7 @@ impl Watch {
             start: Start::Waiting,
             counted: usage::Anthropic::default(),
             kept: Vec::new(),
+            told: None,
             seen: Seen::default(),
             has_ended: false,
             fault: None,
@@ -139,8 +142,9 @@ impl Watch {
 
     /// What was used so far; also what a stream is billed by that nobody waited for. Asking changes nothing: what comes
     /// of a stream may not depend on when somebody looked.
-    pub fn usage(&self) -> Option<chat::Usage> {
-        frame::geminis_usage(&self.kept).or(self.seen.usage)
+    pub fn usage(&mut self) -> Option<chat::Usage> {
+        let told = *self.told.get_or_insert_with(|| frame::geminis_usage(&self.kept));
+        told.or(self.seen.usage)
     }
 
     /// The error that the provider reported inside the stream, or what could not be read of it.

@@ -81,6 +81,7 @@ impl Watch {
         if is_for_usage_alone && frame.len() <= MAX_KEPT_BYTES {
             self.kept.clear();
             self.kept.extend_from_slice(frame);
+            self.told = None;
             return false;
         }
         self.look_into(frame)
@@ -113,6 +114,7 @@ impl Watch {
     pub(super) fn look_into_kept(&mut self) {
         if !self.kept.is_empty() {
             let kept = std::mem::take(&mut self.kept);
+            self.told = None;
             self.look_into(&kept);
         }
     }
