@@ -93,8 +93,8 @@ pub(crate) struct Desk {
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         // The bound that counts is kept before a route is asked.
-        .app_data(web::JsonConfig::default().limit(usize::MAX).error_handler(refusal::of_body))
         .app_data(web::PayloadConfig::new(usize::MAX))
+        .app_data(web::JsonConfig::default().limit(usize::MAX).error_handler(refusal::of_body))
         .app_data(web::QueryConfig::default().error_handler(refusal::of_query))
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
         .service(at("/admin/config", [get().to(configuration::standing)]))

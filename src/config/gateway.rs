@@ -25,6 +25,8 @@ pub struct Gateway {
     pub within_s: Bounded<1, HOUR_S>,
     /// What becomes of a call whose client has hung up.
     pub on_hang_up: OnHangUp,
+    /// The longest that a stream is silent before its client is given a sign of life, in seconds.
+    pub keep_alive_s: Bounded<1, HOUR_S>,
 }
 
 /// What becomes of a call whose client has hung up.
@@ -49,6 +51,7 @@ impl Default for Gateway {
             body_bytes: Bounded::new(32 * 1024 * 1024),
             within_s: Bounded::new(600),
             on_hang_up: OnHangUp::Cancel,
+            keep_alive_s: Bounded::new(15),
         }
     }
 }

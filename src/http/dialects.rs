@@ -59,6 +59,7 @@ struct Held {
     headers: Vec<(&'static str, String)>,
     models: Models,
     within: Duration,
+    keep_alive: Duration,
     request_id: String,
 }
 
@@ -125,6 +126,7 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         headers: along(request),
         models: models_of(request),
         within: desk.gateway.within_s.seconds(),
+        keep_alive: desk.gateway.keep_alive_s.seconds(),
         request_id: id_of(request),
         question,
         body,
@@ -154,7 +156,7 @@ enum Ended {
 }
 
 async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
-    let Held { question, body, headers, models, within, request_id } = &held;
+    let Held { question, body, headers, models, within, keep_alive, request_id } = &held;
     let hot = match wire::hot::read(question.dialect, body) {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
@@ -167,7 +169,8 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
         return Ended::Invalid(Invalid::new("model", "must name a model"));
     };
     let relay = Relay { dialect: question.dialect, way, model, body, hot: &hot, request_id, headers };
-    let asking = Asking { relay, operation: question.operation, models, within: *within };
+    let asking =
+        Asking { relay, operation: question.operation, models, within: *within, keep_alive: *keep_alive };
     match gateway.relay(asking, &mut spout).await {
         Ok(()) => Ended::Whole,
         Err(error) => Ended::Failed(Rc::new(error)),

@@ -7,6 +7,7 @@ mod captures;
 mod changes;
 mod dialects;
 mod doors;
+mod faults;
 mod kept;
 mod keys;
 mod metrics;

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What a server may keep after an attack, beside what it had before.
 const GROWS_BY_KIB: u64 = 24 << 10;
 
-fn status_of(house: &House, key: &str) -> String {
+pub(crate) fn status_of(house: &House, key: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
     line.trim_start_matches(':').trim().to_owned()

@@ -18,7 +18,7 @@ const KILLS: usize = 3;
 pub(crate) const SECRET: std::ops::Range<usize> = 17..49;
 
 /// The status and the body of a request over TCP with a key.
-async fn ask(house: &House, key: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+pub(crate) async fn ask(house: &House, key: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     let address = address(house);
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let request = format!(
@@ -45,7 +45,7 @@ pub(crate) async fn made(house: &House, args: &[&str]) -> String {
 }
 
 /// Where the server says that it listens; at this level the log names other addresses too.
-fn address(house: &House) -> String {
+pub(crate) fn address(house: &House) -> String {
     let log = house.log_text();
     let (_, rest) = log.split_once("\"tcp\":\"").expect("the server says where it listens");
     rest.split('"').next().unwrap().to_owned()

@@ -18,6 +18,7 @@ mod flushing;
 mod folder;
 mod hostile;
 mod house;
+mod huge;
 mod keys;
 mod kills;
 mod life;

@@ -5,8 +5,9 @@ use crate::rule::{Finding, Rule};
 use crate::tree::{File, Tree};
 
 const INHERITED: [&str; 5] = ["version", "edition", "rust-version", "license", "publish"];
-/// Stands outside the workspace on purpose: packages that people and agents work on as examples.
-const OUTSIDE: &str = "examples/";
+/// Stand outside the workspace on purpose: packages that people and agents work on as examples, and the fuzz targets, whose
+/// flags are not the workspace's.
+const OUTSIDE: [&str; 2] = ["examples/", "fuzz/"];
 
 const MEMBER: &str = "[package]\nname = \"a\"\nversion.workspace = true\nedition.workspace = true\nrust-version.workspace = true\nlicense.workspace = true\npublish.workspace = true\n[lints]\nworkspace = true\n";
 
@@ -31,7 +32,11 @@ pub(crate) const RULES: &[Rule] = &[
         says: "every package of the workspace takes its lints from there",
         remedy: "add `[lints]` with `workspace = true`",
         check: lints_of_their_own,
-        good: &[&[("crates/a/Cargo.toml", MEMBER)], &[("examples/b/Cargo.toml", "[package]\n")]],
+        good: &[
+            &[("crates/a/Cargo.toml", MEMBER)],
+            &[("examples/b/Cargo.toml", "[package]\n")],
+            &[("fuzz/Cargo.toml", "[package]\n")],
+        ],
         bad: &[(
             "crates/a/Cargo.toml:1",
             &[("crates/a/Cargo.toml", "[package]\nname = \"a\"\n[lints.clippy]\nall = \"allow\"\n")],
@@ -57,7 +62,7 @@ pub(crate) const RULES: &[Rule] = &[
 ];
 
 fn members(tree: &Tree) -> impl Iterator<Item = &File> {
-    tree.manifests().filter(|manifest| !manifest.path.starts_with(OUTSIDE))
+    tree.manifests().filter(|manifest| !OUTSIDE.iter().any(|folder| manifest.path.starts_with(folder)))
 }
 
 fn versions_of_their_own(tree: &Tree) -> Vec<Finding> {

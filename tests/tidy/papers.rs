@@ -5,6 +5,8 @@ use crate::rule::{Finding, Rule};
 use crate::tree::{File, Tree};
 
 const RECORDS: &str = "docs/adr/README.md";
+/// Whose tables have names of tests in their last column.
+const PROMISES: &str = "docs/fidelity.md";
 const MAP: &str = "ARCHITECTURE.md";
 /// Folders whose files documents name in backticks.
 const NAMED: [&str; 10] = [
@@ -42,6 +44,22 @@ pub(crate) const RULES: &[Rule] = &[
                 ],
             ),
         ],
+    },
+    Rule {
+        says: "a test that docs/fidelity.md names is there",
+        remedy: "name the test as it is called now; a promise without a test is taken out",
+        check: promised_tests,
+        good: &[&[
+            (PROMISES, "| what | test |\n|---|---|\n| `a` is b | `it_holds`, `it_stays` |\n"),
+            ("crates/a/src/lib.rs", "fn it_holds() {}\nasync fn it_stays() {}\n"),
+        ]],
+        bad: &[(
+            "docs/fidelity.md:3",
+            &[
+                (PROMISES, "| what | test |\n|---|---|\n| a | `it_holds` |\n"),
+                ("crates/a/src/lib.rs", "fn it() {}\n"),
+            ],
+        )],
     },
     Rule {
         says: "a link in a document leads to a file of the repository",
@@ -166,6 +184,25 @@ fn unlisted_records(tree: &Tree) -> Vec<Finding> {
             found.push(Finding::new(&record.path, 1, format!("the number {number} is taken")));
         }
         numbers.push(number);
+    }
+    found
+}
+
+fn promised_tests(tree: &Tree) -> Vec<Finding> {
+    let Some(promises) = tree.file(PROMISES) else { return Vec::new() };
+    let is_there = |name: &str| {
+        let definition = format!("fn {name}(");
+        tree.rust().any(|(file, _)| file.text.contains(&definition))
+    };
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(promises.text.lines()) {
+        let Some(cell) = text.strip_suffix(" |").and_then(|row| row.rsplit('|').next()) else { continue };
+        let names = cell.split('`').skip(1).step_by(2);
+        found.extend(
+            names
+                .filter(|name| !is_there(name))
+                .map(|name| Finding::new(&promises.path, line, format!("there is no test `{name}`"))),
+        );
     }
     found
 }

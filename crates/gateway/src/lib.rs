@@ -3,6 +3,7 @@
 //! It asks the candidates in order until one answers, shows the answer as it comes, and never lets a cut answer pass
 //! for a whole one. It awaits no actor: it reads cells and a routing snapshot, and reports one way what happened.
 
+mod alive;
 mod asked;
 mod concluding;
 mod dropped;
@@ -106,6 +107,8 @@ pub struct Asking<'a> {
     pub models: &'a Models,
     /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
     pub within: Duration,
+    /// The longest that a stream is silent once it has begun: then the client is given a sign of life.
+    pub keep_alive: Duration,
 }
 
 /// A whole answer, and what it took to get it.
@@ -157,7 +160,7 @@ impl Gateway {
     /// As for [`Gateway::call`].
     pub async fn relay<O: Out>(&self, asking: Asking<'_>, out: &mut O) -> Result<(), Error> {
         let concluding = Concluding::begin(self, asking.operation);
-        let mut relaying = Relaying::new(asking.relay, out);
+        let mut relaying = Relaying::new(asking.relay, asking.keep_alive, out);
         let ended = self.relayed(asking, &mut relaying).await;
         if let Err(Error::Interrupted(interrupted)) = &ended {
             let (told, message) = (told::why(&interrupted.why), interrupted.to_string());
@@ -170,7 +173,7 @@ impl Gateway {
     }
 
     async fn relayed<O: Out>(&self, asking: Asking<'_>, relaying: &mut Relaying<'_, O>) -> Result<(), Error> {
-        let Asking { relay, operation, models, within } = asking;
+        let Asking { relay, operation, models, within, .. } = asking;
         let routes = self.routes.load_full();
         let candidates = routes.candidates_named(relay.model, models)?;
         let question = Question { role: CLIENT, operation, within };

@@ -3,6 +3,7 @@
 //! Where the provider speaks the same dialect, the bytes go through as they are; `docs/gateway.md` lists what may change.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat::Parameter;
@@ -12,6 +13,7 @@ use wire::patch::{self, Patch};
 use wire::watch::{self, Start, Watch};
 use wire::{Asked as Understood, Dialect, Encode, Failure, Invalid};
 
+use crate::alive::{self, Alive};
 use crate::asked::Asked;
 use crate::run::Ask;
 use crate::translating::{self, Translating};
@@ -38,6 +40,8 @@ pub struct Relay<'a> {
 
 pub(crate) struct Relaying<'a, O> {
     relay: Relay<'a>,
+    /// The longest silence of a stream.
+    keep_alive: Duration,
     out: &'a mut O,
     /// The question in the domain's words, once somebody needed it so.
     understood: Option<Understood>,
@@ -83,8 +87,8 @@ impl<O: Out> Ask for Relaying<'_, O> {
 }
 
 impl<'a, O: Out> Relaying<'a, O> {
-    pub(crate) fn new(relay: Relay<'a>, out: &'a mut O) -> Self {
-        Self { relay, out, understood: None, encoder: None, events: 0 }
+    pub(crate) fn new(relay: Relay<'a>, keep_alive: Duration, out: &'a mut O) -> Self {
+        Self { relay, keep_alive, out, understood: None, encoder: None, events: 0 }
     }
 
     async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
@@ -95,8 +99,8 @@ impl<'a, O: Out> Relaying<'a, O> {
                 .map_err(Why::BadRequest)?,
         };
         let understood = self.understood.insert(understood);
-        let (out, encoder) = (&mut *self.out, &mut self.encoder);
-        Translating { relay, understood, out, encoder }.ask(asked, untold).await
+        let (out, encoder, keep_alive) = (&mut *self.out, &mut self.encoder, self.keep_alive);
+        Translating { relay, understood, keep_alive, out, encoder }.ask(asked, untold).await
     }
 
     /// Ends a stream that broke off, in the client's dialect.
@@ -139,10 +143,18 @@ impl<'a, O: Out> Relaying<'a, O> {
         }
         let mut watch = self.relay.watch();
         let mut begun = Some(begun);
+        let mut alive = None;
         let mut pieces = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+        loop {
+            let piece = match alive::next(answer.chunk(), &mut alive, self.out).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                // The answer was whole before its connection broke.
+                Err(_) if watch.has_ended() => break,
+                Err(error) => return Err(failed(error)),
+            };
             let pushed = watch.push(&piece, &mut pieces);
-            asked.used(watch.seen().usage.unwrap_or_default());
+            asked.used(watch.usage().unwrap_or_default());
             pushed.map_err(|error| failed(answer.broken(error)))?;
             match watch.start() {
                 Start::Waiting => continue,
@@ -155,12 +167,16 @@ impl<'a, O: Out> Relaying<'a, O> {
                 self.out.begin(begun);
             }
             self.events = watch.events();
+            let sign = wire::keep_alive(self.relay.dialect, self.relay.is_array());
+            let alive =
+                alive.get_or_insert_with(|| Alive::begin(&asked.gateway.clock, self.keep_alive, sign));
             for piece in pieces.drain(..) {
                 self.out.give(piece).await;
+                alive.heard();
             }
         }
         let ended = watch.finish(&mut pieces);
-        asked.used(watch.seen().usage.unwrap_or_default());
+        asked.used(watch.usage().unwrap_or_default());
         ended.map_err(|error| failed(answer.broken(error)))?;
         if let Some(begun) = begun.take() {
             asked.shows();

@@ -6,6 +6,7 @@ mod dropping;
 mod house;
 mod laws;
 mod settling;
+mod silent;
 mod wires;
 
 use std::time::Duration;

@@ -1,11 +1,14 @@
 //! A client's question put to a provider of another dialect: taken apart into the domain's words, and the answer put
 //! together in the client's.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chat::{Assembler, Event, Parameter};
 use upstream::{EventStream, Method, Way};
 use wire::{Asked as Understood, Encode, Head};
 
+use crate::alive::{self, Alive};
 use crate::asked::Asked;
 use crate::hearing::size;
 use crate::relaying::{Relay, failed};
@@ -26,6 +29,8 @@ pub(crate) fn can(way: Way<'_>) -> bool {
 pub(crate) struct Translating<'a, O> {
     pub(crate) relay: Relay<'a>,
     pub(crate) understood: &'a Understood,
+    /// The longest silence of a stream.
+    pub(crate) keep_alive: Duration,
     pub(crate) out: &'a mut O,
     /// Writes the stream; how it ends when it breaks off is this one's affair too.
     pub(crate) encoder: &'a mut Option<Box<dyn Encode>>,
@@ -109,8 +114,9 @@ impl<O: Out> Translating<'_, O> {
         let mut encoder = wire::encoder(self.relay.dialect, self.relay.is_array(), &head);
         let mut begun = Some(begun);
         let (mut heard, mut bytes) = (Heard::default(), Vec::new());
-        let mut is_stopped = false;
-        while let Some(event) = answer.next().await {
+        let (mut is_stopped, mut alive) = (false, None);
+        let clock = &asked.gateway.clock;
+        while let Some(event) = alive::next(answer.next(), &mut alive, self.out).await {
             // What broke off after its beginning is ended by whoever wrote that.
             let event = match event {
                 Ok(event) => heard.take(event, issuer, asked),
@@ -132,7 +138,12 @@ impl<O: Out> Translating<'_, O> {
                 asked.shows();
                 self.out.begin(begun);
             }
-            self.out.give(Bytes::from(std::mem::take(&mut bytes))).await;
+            let sign = wire::keep_alive(self.relay.dialect, self.relay.is_array());
+            let alive = alive.get_or_insert_with(|| Alive::begin(clock, self.keep_alive, sign));
+            if !bytes.is_empty() {
+                self.out.give(Bytes::from(std::mem::take(&mut bytes))).await;
+                alive.heard();
+            }
         }
         if !is_stopped {
             *self.encoder = begun.is_none().then_some(encoder);

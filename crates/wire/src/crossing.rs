@@ -272,3 +272,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn signs_of_life_between_frames_say_nothing_to_whoever_reads_them() {
+    for dialect in &ALL {
+        let kind = crate::Dialect::ALL
+            .into_iter()
+            .find(|kind| match dialect.name {
+                "Chat Completions" => *kind == crate::Dialect::OpenAiChat,
+                "Responses" => *kind == crate::Dialect::OpenAiResponses,
+                name => kind.name() == name,
+            })
+            .unwrap();
+        let request = Request::default();
+        let said = |sign: &[u8]| {
+            let mut encoder = (dialect.encoder)(&head(&request));
+            let mut out = Vec::new();
+            for event in answered() {
+                encoder.event(&event, &mut out);
+                if !out.is_empty() {
+                    out.extend_from_slice(sign);
+                }
+            }
+            encoder.end(&mut out);
+            out
+        };
+        let (plain, kept) = (said(b""), said(crate::keep_alive(kind, false)));
+        assert!(kept.len() > plain.len());
+        let read = |bytes: &[u8]| play_any(&mut *(dialect.decoder)(), bytes, 5);
+        assert_eq!(read(&kept), read(&plain), "{}", dialect.name);
+        // Whoever only watches is told nothing by them either.
+        let watched = |bytes: &[u8]| {
+            let mut watch = crate::watch::Watch::new(kind);
+            watch.push(&bytes::Bytes::copy_from_slice(bytes), &mut Vec::new()).unwrap();
+            (watch.finish(&mut Vec::new()), watch.seen().clone())
+        };
+        assert_eq!(watched(&kept), watched(&plain), "{}", dialect.name);
+    }
+}

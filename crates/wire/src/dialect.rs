@@ -38,6 +38,17 @@ pub fn error_body(dialect: Dialect, failure: &crate::Failure<'_>) -> Vec<u8> {
     }
 }
 
+/// What keeps a silent stream open and means nothing, between two of its frames; `is_array` is Gemini's other form.
+pub fn keep_alive(dialect: Dialect, is_array: bool) -> &'static [u8] {
+    match dialect {
+        Dialect::Anthropic => b"event: ping\ndata: {\"type\":\"ping\"}\n\n",
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => b": keep-alive\n\n",
+        // Google's clients take a comment for an error, and some lose their place over an empty line.
+        Dialect::Gemini if is_array => b"\r\n",
+        Dialect::Gemini => crate::gemini::SILENCE,
+    }
+}
+
 /// A client's request. Gemini says the model and whether it streams in the URL, all others in the body.
 ///
 /// # Errors

@@ -12,11 +12,6 @@ pub trait Encode: Send {
 
     /// Appends the dialect's own end of an answer that broke off. Called once, instead of [`Encode::end`].
     fn fail(&mut self, failure: &Failure<'_>, out: &mut Vec<u8>);
-
-    /// Appends what keeps a silent connection open and means nothing.
-    fn keep_alive(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b": keep-alive\n\n");
-    }
 }
 
 /// What an answer says of itself.

@@ -26,6 +26,9 @@ use serde_json::json;
 use crate::{Error, Failure, decode::parse};
 
 const DIALECT: &str = "Gemini";
+/// A chunk that says nothing.
+pub(crate) const SILENCE: &[u8] =
+    b"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"index\":0}]}\r\n\r\n";
 
 /// The word that goes with each status. Source: google.rpc.Code.
 const STATUSES: [(u16, &str); 11] = [

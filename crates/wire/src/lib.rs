@@ -38,7 +38,7 @@ pub mod watch;
 pub use asked::{Asked, Encoded, Invalid, To};
 pub use broken::{broken_array, broken_events};
 pub use decode::Decode;
-pub use dialect::{Dialect, encoder, error_body, request, whole};
+pub use dialect::{Dialect, encoder, error_body, keep_alive, request, whole};
 pub use embeddings::{EmbedAsked, Embeddings};
 pub use encode::{Encode, Failure, Head};
 pub use error::Error;

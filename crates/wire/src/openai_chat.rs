@@ -14,7 +14,7 @@ pub(crate) mod said;
 mod stream;
 pub(crate) mod tools;
 pub(crate) mod traits;
-mod usage;
+pub(crate) mod usage;
 mod whole;
 
 pub use decode::{Decoder, answer};

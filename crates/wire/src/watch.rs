@@ -60,6 +60,8 @@ pub struct Watch {
     counted: usage::Anthropic,
     /// Gemini tells the usage with each chunk: the last frame that does, unread.
     kept: Vec<u8>,
+    /// What that frame tells, once somebody asked.
+    told: Option<Option<chat::Usage>>,
     seen: Seen,
     events: u64,
     has_ended: bool,
@@ -78,6 +80,7 @@ impl Watch {
             start: Start::Waiting,
             counted: usage::Anthropic::default(),
             kept: Vec::new(),
+            told: None,
             seen: Seen::default(),
             events: 0,
             has_ended: false,
@@ -124,18 +127,31 @@ impl Watch {
         self.start
     }
 
-    /// What was seen so far; also what a stream is billed by that nobody waited for.
-    pub fn seen(&mut self) -> &Seen {
-        if !self.kept.is_empty() {
-            let kept = std::mem::take(&mut self.kept);
-            self.look_into(&kept);
-        }
+    /// Whether the answer is whole already, whatever becomes of its connection. Gemini has no end of its own: there it is so
+    /// between two frames, once the model has stopped.
+    pub fn has_ended(&self) -> bool {
+        let has_end = match self.dialect {
+            Dialect::Anthropic | Dialect::OpenAiChat | Dialect::OpenAiResponses => self.has_ended,
+            Dialect::Gemini => self.open.is_empty() && self.framing.is_closed(),
+        };
+        has_end && self.seen.is_stopped && self.fault.is_none()
+    }
+
+    /// What was seen, once the stream is over.
+    pub fn seen(&self) -> &Seen {
         &self.seen
     }
 
     /// How many events of Responses came whole: their number is what the next one would be called. Others have none.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// What was used so far; also what a stream is billed by that nobody waited for. Asking changes nothing: what comes
+    /// of a stream may not depend on when somebody looked.
+    pub fn usage(&mut self) -> Option<chat::Usage> {
+        let told = *self.told.get_or_insert_with(|| frame::geminis_usage(&self.kept));
+        told.or(self.seen.usage)
     }
 
     /// The error that the provider reported inside the stream, or what could not be read of it.
@@ -155,7 +171,7 @@ impl Watch {
         if !is_dropped && !open.is_empty() {
             out.push(Bytes::from(open));
         }
-        self.seen();
+        self.look_into_kept();
         match self.fault.take() {
             Some(fault) => Err(fault),
             None if self.is_whole() => Ok(()),

@@ -6,21 +6,21 @@ use standin::{KEY, Standin};
 use super::stage::Stage;
 
 /// A client's way to its vendor, and to us.
-struct Way {
-    provider: &'static str,
+pub(super) struct Way {
+    pub(super) provider: &'static str,
     /// Where the vendor has it, beneath its base.
-    path: &'static str,
+    pub(super) path: &'static str,
     /// The client's body; `MODEL` stands for the model.
-    body: &'static str,
+    pub(super) body: &'static str,
 }
 
-const ANTHROPIC: Way = Way {
+pub(super) const ANTHROPIC: Way = Way {
     provider: "anthropic",
     path: "/v1/messages",
     body: r#"{ "messages":[{"role":"user","content":"héllo"}],
   "max_tokens" :64, "model":"MODEL","metadata":{"user_id":"u"}, "stream":STREAM }"#,
 };
-const CHAT: Way = Way {
+pub(super) const CHAT: Way = Way {
     provider: "openai",
     path: "/v1/chat/completions",
     body: r#"{"stream":STREAM,"stream_options":{"include_usage":true},"zeta":1,"model":"MODEL","messages":[{"role":"user","content":"hi"}]}"#,
@@ -35,33 +35,30 @@ const GEMINI: Way = Way {
     path: "/v1beta/models/MODEL:METHOD",
     body: r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
 };
-const WAYS: [&Way; 4] = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI];
+pub(super) const WAYS: [&Way; 4] = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI];
 
-struct House {
-    standin: Standin,
-    stage: Stage,
-    http: reqwest::Client,
-    key: String,
+pub(super) struct House {
+    pub(super) standin: Standin,
+    pub(super) stage: Stage,
+    pub(super) http: reqwest::Client,
+    pub(super) key: String,
 }
 
 impl Way {
-    fn path(&self, model: &str, is_streamed: bool) -> String {
+    pub(super) fn path(&self, model: &str, is_streamed: bool) -> String {
         let method = if is_streamed { "streamGenerateContent?alt=sse" } else { "generateContent" };
         self.path.replace("MODEL", model).replace("METHOD", method)
     }
 
-    fn body(&self, model: &str, is_streamed: bool) -> String {
+    pub(super) fn body(&self, model: &str, is_streamed: bool) -> String {
         self.body.replace("MODEL", model).replace("STREAM", &is_streamed.to_string())
     }
 }
 
 impl House {
     /// All vendors, with these models each.
-    async fn open(models: &[&str], more: &str) -> Self {
+    pub(super) async fn open(models: &[&str], more: &str) -> Self {
         let standin = Standin::start().await.unwrap();
-        let folder = Stage::prepare();
-        std::fs::write(folder.path().join("vendor.key"), KEY).unwrap();
-        private(&folder.path().join("vendor.key"));
         let url = standin.url();
         let models: Vec<Value> = models.iter().map(|name| json!({ "name": name })).collect();
         let provider = |kind: &str, path: &str| json!({"kind": kind, "base_url": format!("{url}{path}"), "api_key": {"file": "vendor.key"}, "models": models});
@@ -72,7 +69,18 @@ impl House {
             "gemini": provider("gemini", ""),
             "ollama": null, "vllm": null, "llama_cpp": null,
         });
-        let text = format!("providers: {providers}\n{more}\n");
+        Self::beside(standin, &format!("providers: {providers}\n{more}\n")).await
+    }
+
+    /// With this configuration.
+    pub(super) async fn configured(text: &str) -> Self {
+        Self::beside(Standin::start().await.unwrap(), text).await
+    }
+
+    async fn beside(standin: Standin, text: &str) -> Self {
+        let folder = Stage::prepare();
+        std::fs::write(folder.path().join("vendor.key"), KEY).unwrap();
+        private(&folder.path().join("vendor.key"));
         std::fs::write(folder.path().join("impresario.yaml"), text).unwrap();
         let stage = Stage::open_in(folder).await;
         let scopes = ["gateway"].into_iter().map(|scope| scope.parse().unwrap()).collect();
@@ -103,11 +111,11 @@ impl House {
         answered(self.post(path), body).await
     }
 
-    fn post(&self, path: &str) -> reqwest::RequestBuilder {
+    pub(super) fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.http.post(self.url(path)).bearer_auth(&self.key)
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.stage.server.addresses().tcp)
     }
 }

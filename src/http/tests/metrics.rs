@@ -51,6 +51,12 @@ fn read(text: &str) -> (Vec<Sample<'_>>, BTreeMap<&str, &str>) {
     (lines.map(|line| sample(line).unwrap_or_else(|| panic!("no sample: {line:?}"))).collect(), types)
 }
 
+/// Every series, by its name and labels.
+pub(super) fn series(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name.to_owned()).collect()
+}
+
 fn families(text: &str) -> Families {
     let (samples, types) = read(text);
     let mut families = Families::new();

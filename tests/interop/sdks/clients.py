@@ -18,7 +18,7 @@ import shapes
 
 STANDIN, STANDIN_KEY, OURS, OUR_KEY = sys.argv[1:5]
 VENDORS = ["anthropic", "openai", "gemini"]
-SCENARIOS = ["text", "tools", "thinking", "json", "image-result", "truncated", "split-3", "error-429", "error-500", "dies"]
+SCENARIOS = ["text", "tools", "thinking", "json", "image-result", "truncated", "split-3", "stream-2-paced-1200", "error-429", "error-500", "dies"]
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CLOSED = SCHEMA | {"additionalProperties": False}
@@ -224,7 +224,7 @@ def same(control, found, scenario, streamed):
 
 def main():
     failures, cells = [], 0
-    print(f"{'client':<18}{'vendor':<12}{'':<8}" + "".join(f"{scenario:>14}" for scenario in SCENARIOS))
+    print(f"{'client':<18}{'vendor':<12}{'':<8}" + "".join(f"{scenario.removesuffix('-paced-1200'):>14}" for scenario in SCENARIOS))
     for kind in (Anthropic, Chat, Responses, Gemini):
         straight, through = kind(STANDIN, STANDIN_KEY), kind(OURS, OUR_KEY)
         for streamed in (False, True):

@@ -105,10 +105,6 @@ impl Encode for Encoder {
         out.extend_from_slice(&error(failure));
         out.extend_from_slice(b"\n\n");
     }
-
-    fn keep_alive(&mut self, out: &mut Vec<u8>) {
-        frame(out, "ping", &json!({"type": "ping"}));
-    }
 }
 
 impl Writer {

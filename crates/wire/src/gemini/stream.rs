@@ -109,14 +109,6 @@ impl Encode for Encoder {
             }
         }
     }
-
-    /// Clients of this vendor read no comments, and some lose their place over an empty line: silence is all that they
-    /// take amid a stream of events. Between the entries of a list there may be blanks.
-    fn keep_alive(&mut self, out: &mut Vec<u8>) {
-        if self.writer.form == Form::List {
-            out.extend_from_slice(b"\n");
-        }
-    }
 }
 
 impl Writer {

@@ -84,6 +84,7 @@ impl Watch {
         if is_for_usage_alone && frame.len() <= MAX_KEPT_BYTES {
             self.kept.clear();
             self.kept.extend_from_slice(frame);
+            self.told = None;
             return false;
         }
         self.look_into(frame)
@@ -91,10 +92,7 @@ impl Watch {
 
     /// Parses a frame; tells whether it is to be dropped.
     pub(super) fn look_into(&mut self, frame: &[u8]) -> bool {
-        if !self.kept.is_empty() {
-            let older = std::mem::take(&mut self.kept);
-            self.look_into(&older);
-        }
+        self.look_into_kept();
         let Some(data) = data(frame) else { return false };
         let data = data.trim_ascii();
         if data.is_empty() {
@@ -113,6 +111,15 @@ impl Watch {
             self.fault.get_or_insert(fault);
             false
         })
+    }
+
+    /// Parses the frame that was kept for its usage, if there is one.
+    pub(super) fn look_into_kept(&mut self) {
+        if !self.kept.is_empty() {
+            let kept = std::mem::take(&mut self.kept);
+            self.told = None;
+            self.look_into(&kept);
+        }
     }
 
     fn began(&mut self, is_output: bool) {
@@ -224,6 +231,13 @@ impl Watch {
     }
 }
 
+/// The usage that one of Gemini's frames tells.
+pub(super) fn geminis_usage(frame: &[u8]) -> Option<chat::Usage> {
+    let data = data(frame)?;
+    let chunk: GeminiChunk = serde_json::from_slice(data.trim_ascii()).ok()?;
+    chunk.usage_metadata.map(chat::Usage::from)
+}
+
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -280,7 +294,7 @@ struct Chunk {
     id: Option<Value>,
     model: Option<Value>,
     choices: Option<Vec<Choice>>,
-    usage: Option<usage::Chat>,
+    usage: Option<openai_chat::usage::Usage>,
 }
 
 #[derive(Deserialize)]

@@ -370,7 +370,40 @@ fn what_was_used_is_known_of_a_stream_that_nobody_waited_for_pain_12() {
     let mut watch = Watch::new(Dialect::Gemini);
     let head: String = GEMINI.split_inclusive("\r\n\r\n").take(3).collect();
     watch.push(&Bytes::from(head), &mut Vec::new()).unwrap();
-    assert_eq!(watch.seen().usage, usage([9, 0, 0, 2, 0]));
+    assert_eq!(watch.usage(), usage([9, 0, 0, 2, 0]));
+}
+
+#[test]
+fn compatible_servers_counts_are_read_as_where_their_answers_are_translated() {
+    let deepseeks = r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_cache_hit_tokens":4}"#;
+    let xais = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":22,"completion_tokens_details":{"reasoning_tokens":7}}"#;
+    for (counts, expected) in [(deepseeks, [6, 4, 0, 5, 0]), (xais, [10, 0, 0, 12, 7])] {
+        let stream = format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"x\"}},\"finish_reason\":\"stop\"}}],\"usage\":{counts}}}\n\ndata: [DONE]\n\n"
+        );
+        assert_eq!(watched(Watch::new(Dialect::OpenAiChat), &[stream.as_bytes()]).1.usage, usage(expected));
+        let answer =
+            format!("{{\"choices\":[{{\"message\":{{}},\"finish_reason\":\"stop\"}}],\"usage\":{counts}}}");
+        assert_eq!(whole(Dialect::OpenAiChat, answer.as_bytes()).unwrap().usage, usage(expected));
+    }
+}
+
+#[test]
+fn to_ask_what_was_used_changes_nothing() {
+    let mut stream = GEMINI.split_inclusive("\r\n\r\n").map(str::to_owned).collect::<Vec<_>>();
+    // One in the middle that nobody can read, and that is there for its usage alone.
+    stream.insert(2, "data: {\"usageMetadata\":\r\n\r\n".to_owned());
+    let end = |asks: bool| {
+        let mut watch = Watch::new(Dialect::Gemini);
+        for frame in &stream {
+            watch.push(&Bytes::from(frame.clone()), &mut Vec::new()).unwrap();
+            if asks {
+                watch.usage();
+            }
+        }
+        (watch.finish(&mut Vec::new()), watch.seen().clone())
+    };
+    assert_eq!(end(true), end(false));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The counts of each dialect, made into parts that do not overlap.
+//! The counts of the dialects, made into parts that do not overlap. Those of Chat Completions are read where its answers are.
 
 use serde::Deserialize;
 use units::TokenCount;
@@ -46,15 +46,6 @@ impl From<Anthropic> for chat::Usage {
     }
 }
 
-/// The prompt includes what was cached, the completion what was reasoned.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Chat {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    prompt_tokens_details: Option<Input>,
-    completion_tokens_details: Option<Output>,
-}
-
 /// The input includes what was cached, the output what was reasoned.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Responses {
@@ -75,37 +66,20 @@ struct Output {
     reasoning_tokens: Option<u64>,
 }
 
-impl From<Chat> for chat::Usage {
-    fn from(usage: Chat) -> Self {
-        let Chat { prompt_tokens, completion_tokens, prompt_tokens_details, completion_tokens_details } =
-            usage;
-        apart(prompt_tokens, completion_tokens, prompt_tokens_details, completion_tokens_details)
-    }
-}
-
 impl From<Responses> for chat::Usage {
     fn from(usage: Responses) -> Self {
-        let Responses { input_tokens, output_tokens, input_tokens_details, output_tokens_details } = usage;
-        apart(input_tokens, output_tokens, input_tokens_details, output_tokens_details)
-    }
-}
-
-/// What OpenAI counts within each other.
-fn apart(
-    input: Option<u64>,
-    output: Option<u64>,
-    of_input: Option<Input>,
-    of_output: Option<Output>,
-) -> chat::Usage {
-    let of_input = of_input.unwrap_or_default();
-    let cached = of_input.cached_tokens.unwrap_or(0);
-    let written = of_input.cache_write_tokens.unwrap_or(0);
-    chat::Usage {
-        input: TokenCount(input.unwrap_or(0).saturating_sub(cached).saturating_sub(written)),
-        cached_input: TokenCount(cached),
-        cache_written: TokenCount(written),
-        output: TokenCount(output.unwrap_or(0)),
-        reasoning: TokenCount(of_output.unwrap_or_default().reasoning_tokens.unwrap_or(0)),
+        let of_input = usage.input_tokens_details.unwrap_or_default();
+        let cached = of_input.cached_tokens.unwrap_or(0);
+        let written = of_input.cache_write_tokens.unwrap_or(0);
+        let input = usage.input_tokens.unwrap_or(0);
+        let reasoning = usage.output_tokens_details.unwrap_or_default().reasoning_tokens;
+        Self {
+            input: TokenCount(input.saturating_sub(cached).saturating_sub(written)),
+            cached_input: TokenCount(cached),
+            cache_written: TokenCount(written),
+            output: TokenCount(usage.output_tokens.unwrap_or(0)),
+            reasoning: TokenCount(reasoning.unwrap_or(0)),
+        }
     }
 }
 

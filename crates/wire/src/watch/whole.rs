@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Seen, frame, usage};
 use crate::decode::parse;
-use crate::{Dialect, Error};
+use crate::{Dialect, Error, openai_chat};
 
 const ANSWER: &str = "an answer";
 
@@ -49,7 +49,7 @@ fn chat_completion(body: &[u8]) -> Result<Seen, Error> {
         id: Option<Value>,
         model: Option<Value>,
         choices: Option<Vec<Choice>>,
-        usage: Option<usage::Chat>,
+        usage: Option<openai_chat::usage::Usage>,
     }
     #[derive(Deserialize)]
     struct Choice {

@@ -216,7 +216,7 @@ fn case_12_a_failure_ends_the_stream_in_its_own_words() {
     let mut encoder = Encoder::new(&head(&request));
     let mut out = Vec::new();
     encoder.event(&text("half"), &mut out);
-    encoder.keep_alive(&mut out);
+    out.extend_from_slice(crate::keep_alive(crate::Dialect::Anthropic, false));
     let failure =
         Failure { status: 529, message: "Overloaded", code: "overloaded", param: None, request_id: "r" };
     encoder.fail(&failure, &mut out);

@@ -13,7 +13,9 @@ fn encoded(events: &[Event], form: Form) -> String {
     let mut out = Vec::new();
     for event in events {
         encoder.event(event, &mut out);
-        encoder.keep_alive(&mut out);
+        if form == Form::List {
+            out.extend_from_slice(crate::keep_alive(crate::Dialect::Gemini, true));
+        }
     }
     encoder.end(&mut out);
     String::from_utf8(out).unwrap()

@@ -1,0 +1,4 @@
+//! Any bytes at all, held against the laws of `gemini`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::gemini(data));

@@ -1,0 +1,4 @@
+//! Any bytes at all, held against the laws of `openai_chat`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::openai_chat(data));

@@ -1,0 +1,4 @@
+//! Any bytes at all, held against the laws of `sse`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::sse(data));
