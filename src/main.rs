@@ -8,6 +8,12 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Read by the allocator at its start. As many arenas as cores rather than four times as many: what lies free in one is no
+/// use to another, and half an hour of load spreads over all of them (docs/benchmarks.md).
+#[expect(unsafe_code, reason = "the allocator looks for this name")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATORS_OPTIONS: &[u8; 16] = b"narenas_ratio:1\0";
+
 fn main() -> ExitCode {
     // Before all else: a launcher must have one thread, and nothing of a server in it.
     if let Some(code) = process::launcher::enter(std::env::args_os()) {

@@ -1,4 +1,5 @@
-//! Mixed load on the doors there are: whole runs and plans, streams of both kinds, reads, errors, hang-ups, reloads.
+//! Mixed load on the doors there are: whole runs and plans, streams of both kinds, calls of models in each dialect, reads,
+//! errors, hang-ups, reloads.
 //!
 //! All of it is one task: who loads does not compete with who is loaded.
 
@@ -12,10 +13,10 @@ use tokio::net::{TcpStream, UnixStream};
 use units::{Seq, WorkflowId};
 use workflow::Mode;
 
-use crate::stage::{ALPHA, BETA, HOPELESS, SLOW, Stage, configuration};
+use crate::stage::{ALPHA, BETA, HOPELESS, SLOW, Stage};
 
 /// The kinds of load, each with its pause between two turns, in milliseconds.
-const KINDS: [(&str, u64); 9] = [
+const KINDS: [(&str, u64); 10] = [
     ("runs", 200),
     ("plans over WebSockets", 100),
     ("failures", 300),
@@ -24,14 +25,41 @@ const KINDS: [(&str, u64); 9] = [
     ("reads", 50),
     ("errors", 70),
     ("reloads", 2_000),
+    ("calls of models", 30),
     ("command-line clients", 500),
 ];
+/// Calls of models: where, which, whether as a stream, and what the answer has at its end. Some are relayed as they are and
+/// some translated, some break off, and of what never ends in time the client has enough after the first words.
+const CALLS: [(Dialect, &str, bool, &str); 12] = [
+    (Dialect::Messages, "anthropic/text", false, "\"end_turn\""),
+    (Dialect::Messages, "anthropic/stream-200", true, "message_stop"),
+    (Dialect::Messages, "openai/tools", true, "message_stop"),
+    (Dialect::Messages, "gemini/thinking", true, "message_stop"),
+    (Dialect::ChatCompletions, "openai/text", false, "\"stop\""),
+    (Dialect::ChatCompletions, "openai/stream-200", true, "[DONE]"),
+    (Dialect::ChatCompletions, "anthropic/thinking", true, "[DONE]"),
+    (Dialect::ChatCompletions, "openai/dies", true, "error"),
+    (Dialect::Responses, "openai/text", true, "response.completed"),
+    (Dialect::Responses, "anthropic/tools", true, "response.completed"),
+    (Dialect::Gemini, "gemini/stream-200", true, "\"STOP\""),
+    (Dialect::Messages, "anthropic/stream-500-paced-10", true, LEFT),
+];
+/// The client leaves in the middle.
+const LEFT: &str = "";
 /// The longest that one turn may take.
 const TURN_WITHIN: Duration = Duration::from_secs(60);
 /// The most bytes of an answer that are looked at.
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
 
 type Turn = std::io::Result<()>;
+
+#[derive(Clone, Copy)]
+enum Dialect {
+    Messages,
+    ChatCompletions,
+    Responses,
+    Gemini,
+}
 
 /// The load of one soak.
 pub(crate) struct Load<'a> {
@@ -89,6 +117,7 @@ impl<'a> Load<'a> {
             5 => self.read(turn).boxed_local(),
             6 => self.err(turn).boxed_local(),
             7 => self.reload(turn).boxed_local(),
+            8 => self.call_a_model(turn).boxed_local(),
             _ => self.come_and_go().boxed_local(),
         }
     }
@@ -208,16 +237,68 @@ impl<'a> Load<'a> {
 
     /// Every fifth configuration is wrong.
     async fn reload(&self, turn: u64) -> Turn {
-        let text =
-            if turn % 5 == 4 { "routing: {maxRetries: many}\n".to_owned() } else { configuration(turn) };
-        self.stage.configure(&text);
+        if turn % 5 == 4 {
+            self.stage.write_configuration("routing: {maxRetries: many}\n");
+        } else {
+            self.stage.configure(turn);
+        }
         self.stage.client.configuration().await.map_err(other).map(drop)
+    }
+
+    /// As clients of the vendors do.
+    async fn call_a_model(&self, turn: u64) -> Turn {
+        let (dialect, model, is_streamed, end) =
+            CALLS[usize::try_from(turn).unwrap_or_default() % CALLS.len()];
+        let words = dialect.words(model, is_streamed);
+        let (address, key, path) = (self.stage.address, &self.stage.key, dialect.path(model, is_streamed));
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{words}",
+            words.len()
+        );
+        let mut stream = TcpStream::connect(address).await?;
+        if end == LEFT {
+            stream.write_all(request.as_bytes()).await?;
+            return stream.read_exact(&mut [0; 64]).await.map(drop);
+        }
+        expect(&exchange(stream, request.as_bytes()).await?, end)
     }
 
     /// As each command of the command line does.
     async fn come_and_go(&self) -> Turn {
         let client = impresario::client::Client::connect(&self.stage.socket()).await.map_err(other)?;
         client.tree().await.map_err(other).map(drop)
+    }
+}
+
+impl Dialect {
+    fn path(self, model: &str, is_streamed: bool) -> String {
+        match self {
+            Self::Messages => "/v1/messages".to_owned(),
+            Self::ChatCompletions => "/v1/chat/completions".to_owned(),
+            Self::Responses => "/v1/responses".to_owned(),
+            Self::Gemini if is_streamed => format!("/v1beta/models/{model}:streamGenerateContent?alt=sse"),
+            Self::Gemini => format!("/v1beta/models/{model}:generateContent"),
+        }
+    }
+
+    fn words(self, model: &str, is_streamed: bool) -> String {
+        let said = "Say a few words.";
+        let head = format!("\"model\":\"{model}\",\"stream\":{is_streamed}");
+        match self {
+            Self::Messages => {
+                format!(
+                    "{{{head},\"max_tokens\":500,\"messages\":[{{\"role\":\"user\",\"content\":\"{said}\"}}]}}"
+                )
+            }
+            Self::ChatCompletions => {
+                format!("{{{head},\"messages\":[{{\"role\":\"user\",\"content\":\"{said}\"}}]}}")
+            }
+            Self::Responses => format!("{{{head},\"input\":\"{said}\"}}"),
+            Self::Gemini => {
+                format!("{{\"contents\":[{{\"role\":\"user\",\"parts\":[{{\"text\":\"{said}\"}}]}}]}}")
+            }
+        }
     }
 }
 

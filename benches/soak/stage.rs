@@ -1,16 +1,19 @@
-//! A real server in a process and folders of its own, with a scripted provider, and plain ways to talk to it.
+//! A real server in a process and folders of its own, with a scripted provider and vendors played over HTTP, and plain ways
+//! to talk to it.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clock::Clock;
 use impresario::client::Client;
-use impresario::http::views::NewWorkflow;
+use impresario::http::views::{KeyOrder, NewWorkflow};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use standin::Standin;
 use tempfile::TempDir;
 use workflow::Mode;
 
@@ -50,6 +53,9 @@ pub(crate) struct Stage {
     server: Child,
     pub(crate) client: Client,
     pub(crate) address: SocketAddr,
+    /// Of a client of the gateway.
+    pub(crate) key: String,
+    vendors: Standin,
     pub(crate) clock: Clock,
 }
 
@@ -60,7 +66,11 @@ impl Stage {
         fs::create_dir(folder.path().join("work")).expect("it is ours");
         write("work/a.txt", "alpha\n");
         write("rules.yaml", RULES);
-        write("impresario.yaml", &configuration(0));
+        write("vendor.key", standin::KEY);
+        fs::set_permissions(folder.path().join("vendor.key"), fs::Permissions::from_mode(0o600))
+            .expect("it is ours");
+        let vendors = Standin::start().await.expect("loopback has a free port");
+        write("impresario.yaml", &configuration(0, &vendors.url()));
         // Free a moment ago: nobody else looks for one here.
         let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let address = free.expect("loopback has a free port");
@@ -88,7 +98,10 @@ impl Stage {
                 Err(_) => clock.sleep(LOOK_EVERY).await,
             }
         };
-        Self { folder, server, client, address, clock }
+        let scopes = ["gateway"].into_iter().map(|scope| scope.parse().expect("a scope")).collect();
+        let order = KeyOrder { name: "the soak's".to_owned(), scopes, ..KeyOrder::default() };
+        let key = client.create_key(&order).await.expect("a key is made").key.0;
+        Self { folder, server, client, address, key, vendors, clock }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -107,7 +120,12 @@ impl Stage {
         self.path("work")
     }
 
-    pub(crate) fn configure(&self, text: &str) {
+    /// Puts a configuration in force that differs with each `turn`.
+    pub(crate) fn configure(&self, turn: u64) {
+        self.write_configuration(&configuration(turn, &self.vendors.url()));
+    }
+
+    pub(crate) fn write_configuration(&self, text: &str) {
         fs::write(self.path("new.yaml"), text).expect("it is ours");
         fs::rename(self.path("new.yaml"), self.path("impresario.yaml")).expect("it is ours");
     }
@@ -151,11 +169,19 @@ impl Drop for Stage {
     }
 }
 
-/// The configuration, which differs with each `turn`.
-pub(crate) fn configuration(turn: u64) -> String {
+fn configuration(turn: u64, vendors: &str) -> String {
     let temperature = turn % 10;
+    let models = "[{name: text}, {name: tools}, {name: thinking}, {name: dies}, {name: stream-200}, {name: stream-500-paced-10}]";
+    let vendor = |name: &str, path: &str| {
+        format!(
+            "  {name}: {{kind: {name}, base_url: \"{vendors}{path}\", api_key: {{file: vendor.key}}, models: {models}}}\n"
+        )
+    };
+    let (anthropic, openai, gemini) =
+        (vendor("anthropic", ""), vendor("openai", "/v1"), vendor("gemini", ""));
     format!(
         "providers:\n  ollama: null\n  vllm: null\n  llama_cpp: null\n  demo: {{kind: scripted, script: rules.yaml}}\n\
+         {anthropic}{openai}{gemini}\
          log: {{level: error}}\nserver: {{drain_s: 5}}\nagents: {{planner: {{temperature: 0.{temperature}}}}}\n"
     )
 }
