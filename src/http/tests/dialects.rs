@@ -51,7 +51,27 @@ impl Way {
     }
 
     pub(super) fn body(&self, model: &str, is_streamed: bool) -> String {
-        self.body.replace("MODEL", model).replace("STREAM", &is_streamed.to_string())
+        let body = self.body.replace("MODEL", model).replace("STREAM", &is_streamed.to_string());
+        // The one model that wants to be asked for it.
+        if model.rsplit('/').next() == Some("json") { self.in_format(&body) } else { body }
+    }
+
+    /// Asks for an object with a city.
+    fn in_format(&self, body: &str) -> String {
+        let schema = r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false}"#;
+        let format = match (self.provider, self.path) {
+            ("anthropic", _) => r#""output_config":{"format":{"type":"json_schema","schema":SCHEMA}}"#,
+            ("gemini", _) => {
+                r#""generationConfig":{"responseMimeType":"application/json","responseJsonSchema":SCHEMA}"#
+            }
+            (_, "/v1/responses") => {
+                r#""text":{"format":{"type":"json_schema","name":"city","strict":true,"schema":SCHEMA}}"#
+            }
+            _ => {
+                r#""response_format":{"type":"json_schema","json_schema":{"name":"city","strict":true,"schema":SCHEMA}}"#
+            }
+        };
+        format!("{{{},{}", format.replace("SCHEMA", schema), &body.trim_start()[1..])
     }
 }
 
