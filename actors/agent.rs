@@ -213,7 +213,8 @@ impl Assignment {
             let mut results = Vec::with_capacity(answer.tool_calls.len());
             for call in &answer.tool_calls {
                 self.note(format!("{} {}", call.name, call.arguments));
-                let (content, is_error) = match reading.call(call).await {
+                let doing = self.workbench.parts().gateway.tool(reading.call(call));
+                let (content, is_error) = match doing.await {
                     Ok(content) => (content, false),
                     Err(reason) => (reason, true),
                 };

@@ -82,7 +82,8 @@ async fn streams_and_translations_leave_no_memory_behind_pain_1() {
     ask_often(50).await;
     let before = peak_kb(&house);
     ask_often(100).await;
-    let grown = peak_kb(&house) - before;
+    // The kernel counts by threads and adds up now and then, so that a peak may even seem to fall.
+    let grown = peak_kb(&house).saturating_sub(before);
     // 400 prompts of 100 KB were 40 MB, had they stayed.
     assert!(grown < GROWS_BY_KB, "the peak grew by {grown} KB");
     assert!(house.stop().await.success());
@@ -126,7 +127,8 @@ async fn a_line_of_100_mb_is_refused_in_bounded_memory_and_the_key_is_found_nowh
             }
         }
     }
-    let grown = peak_kb(&house) - before;
+    // The kernel counts by threads and adds up now and then, so that a peak may even seem to fall.
+    let grown = peak_kb(&house).saturating_sub(before);
     assert!(grown < MOST_KB, "the peak grew by {grown} KB");
     let clock = Clock::real();
     let quiet = async {

@@ -123,3 +123,32 @@ rules:
     assert_eq!(sum(&counted, "impresario_model_calls_total", &of_provider), calls("interrupted"));
     house.stop().await;
 }
+
+#[actix_rt::test]
+async fn what_a_model_calls_tools_for_is_an_operation_of_its_own() {
+    let looks = r#"
+rules:
+  - match: {role: planner, prompt: {lacks: ["what it holds"]}}
+    answer:
+      tool_calls:
+        - {name: read_file, arguments: {path: one.txt}}
+        - {name: read_file, arguments: {path: none.txt}}
+  - match: {role: planner}
+    answer:
+      text: '{"summary": "s", "tasks": [{"id": "a", "title": "t", "detail": "d", "writes": ["one.txt"]}]}'
+"#;
+    let place = Place::new(&[("one.txt", "what it holds\n")], looks);
+    let house = place.open().await;
+    let id = house.doors().workflows.start(place.order(Mode::PlanOnly)).await.unwrap();
+    end_of(&house, &id).await;
+    let counted = scrape_after(&house, "planned").await;
+    let tools = |fault| sum(&counted, "impresario_calls_total", &[("operation", "tool"), ("fault", fault)]);
+    assert_eq!((tools("none"), tools("caller")), (1.0, 1.0), "{counted:?}");
+    assert_eq!(sum(&counted, "impresario_call_seconds_count", &[("operation", "tool")]), 2.0);
+    assert_eq!(
+        sum(&counted, "impresario_model_calls_total", &[("operation", "tool")]),
+        0.0,
+        "no model is asked"
+    );
+    house.stop().await;
+}

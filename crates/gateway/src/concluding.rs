@@ -21,6 +21,11 @@ impl<'a> Concluding<'a> {
     pub(crate) fn end<T>(mut self, ended: &Result<T, Error>) {
         self.fault = ended.as_ref().err().map(Error::fault);
     }
+
+    /// What a tool was called for is done, or it was at fault itself.
+    pub(crate) fn end_of_tool<T, E>(mut self, done: &Result<T, E>) {
+        self.fault = done.is_err().then_some(Fault::Caller);
+    }
 }
 
 impl Drop for Concluding<'_> {

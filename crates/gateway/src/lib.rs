@@ -151,6 +151,17 @@ impl Gateway {
         ended
     }
 
+    /// Waits while what a model called a tool for is done, and tells of it as of a call of its own.
+    ///
+    /// # Errors
+    /// Those of `doing`; they count as the caller's, who is a model and asked for what cannot be.
+    pub async fn tool<T, E>(&self, doing: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let concluding = Concluding::begin(self, Operation::Tool);
+        let done = doing.await;
+        concluding.end_of_tool(&done);
+        done
+    }
+
     /// Has a client's request answered in the client's own dialect. Dropping the future cancels the call.
     ///
     /// As for [`Gateway::call`], candidates follow one another until the first output; after it, a stream that breaks off is
