@@ -11,6 +11,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Read by the allocator at its start. As many arenas as cores rather than four times as many: what lies free in one is no
 /// use to another, and half an hour of load spreads over all of them (docs/benchmarks.md).
 #[expect(unsafe_code, reason = "the allocator looks for this name")]
+// SAFETY: nobody else has this name, and what is there is what the allocator reads: a pointer to text that ends with a zero.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static ALLOCATORS_OPTIONS: &[u8; 16] = b"narenas_ratio:1\0";
 

@@ -72,10 +72,10 @@ pub fn backup(database: &Database, target: &Path) -> Result<Summary, Error> {
 /// Opens a copy and says what it holds, if it is whole.
 ///
 /// # Errors
-/// [`Error::BadCopy`] with what is wrong with it, and [`Error::File`] when there is none.
+/// [`Error::BadCopy`] with what is wrong with it, or that there is none.
 pub fn verify(copy: &Path) -> Result<Summary, Error> {
-    let bytes = fs::metadata(copy).map_err(|source| Error::File { path: copy.to_owned(), source })?.len();
     let bad = |reason: String| Error::BadCopy { path: copy.to_owned(), reason };
+    let bytes = fs::metadata(copy).map_err(|error| bad(error.to_string()))?.len();
     let failed = |error: diesel::result::Error| bad(error.to_string());
     let mut one = Connection::Sqlite(Box::new(sqlite::open_copy(copy)?));
     let Connection::Sqlite(file) = &mut one else { return Err(bad("it is no file".to_owned())) };

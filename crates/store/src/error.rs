@@ -25,7 +25,8 @@ impl Failure {
 pub enum Error {
     /// The file cannot be made or found.
     #[error(
-        "the database `{path}` cannot be opened: {source}; make its folder and let this user write to it"
+        "the database `{path}` cannot be opened: {source}; the first start of a server makes it, in a folder that is there and \
+         that this user may write to"
     )]
     File {
         /// The database.

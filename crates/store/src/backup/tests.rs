@@ -173,7 +173,7 @@ fn refuses_to_write_over_a_file_and_to_put_back_what_is_no_copy() {
     drop(torn);
     assert!(restored(&whole).contains("gaps"));
     assert!(!target.path.exists());
-    assert!(matches!(verify(&folder.path().join("none.db")), Err(Error::File { .. })));
+    assert!(matches!(verify(&folder.path().join("none.db")), Err(Error::BadCopy { .. })));
 }
 
 #[test]
