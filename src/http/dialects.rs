@@ -63,7 +63,8 @@ struct Held {
     within: Duration,
     keep_alive: Duration,
     request_id: String,
-    shelf: Shelf,
+    /// Where answers are kept, for those that may be.
+    shelf: Option<Shelf>,
 }
 
 pub(super) async fn messages(request: HttpRequest, desk: Data<Desk>, body: Bytes) -> HttpResponse {
@@ -131,7 +132,7 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         within: desk.gateway.within_s.seconds(),
         keep_alive: desk.gateway.keep_alive_s.seconds(),
         request_id: id_of(request),
-        shelf: Shelf::of(request, desk),
+        shelf: matches!(question.way, OwnWay::Plain(Way::Responses)).then(|| Shelf::of(request, desk)),
         question,
         body,
     };
@@ -165,27 +166,31 @@ enum Ended {
 }
 
 async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
-    let Held { question, body, request_id, shelf, .. } = &held;
-    let hot = match wire::hot::read(question.dialect, body) {
+    let hot = match wire::hot::read(held.question.dialect, &held.body) {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
-    let may_be_kept = matches!(question.way, OwnWay::Plain(Way::Responses));
-    if !may_be_kept || !shelf.concerns(&hot) {
-        return relay(&gateway, &held, body, &hot, &mut spout).await;
+    match held.shelf.as_ref().filter(|shelf| shelf.concerns(&hot)) {
+        // All other calls are spared the room that this one takes.
+        Some(shelf) => Box::pin(kept(&gateway, &held, shelf, &hot, spout)).await,
+        None => relay(&gateway, &held, &held.body, &hot, &mut spout).await,
     }
-    let mut prepared = match shelf.prepare(body, &hot).await {
+}
+
+/// Has an answer kept, or goes on from one.
+async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, spout: Spout) -> Ended {
+    let mut prepared = match shelf.prepare(&held.body, hot).await {
         Ok(prepared) => prepared,
         Err(Unprepared::Invalid(invalid)) => return Ended::Invalid(invalid),
         Err(Unprepared::Refused(refusal)) => return Ended::Refused(refusal),
     };
     let body = Bytes::from(std::mem::take(&mut prepared.body));
-    let hot = match wire::hot::read(question.dialect, &body) {
+    let hot = match wire::hot::read(held.question.dialect, &body) {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
-    let mut keeper = Keeper::new(shelf.clone(), prepared, request_id, spout);
-    let ended = relay(&gateway, &held, &body, &hot, &mut keeper).await;
+    let mut keeper = Keeper::new(shelf.clone(), prepared, &held.request_id, spout);
+    let ended = relay(gateway, held, &body, &hot, &mut keeper).await;
     match keeper.finish().await {
         Ok(()) => ended,
         Err(Unkept(refusal)) => Ended::Refused(refusal),

@@ -19,7 +19,7 @@ pub use decode::{Decoder, answer};
 pub use encode::encode;
 pub use going_on::{Before, MAX_ITEMS, Whole, go_on};
 pub use keeping::{Mark, Marked, Marking, Piece};
-pub use kept::{Conversation, Kept};
+pub use kept::Kept;
 pub use request::request;
 pub use response::{whole, whole_kept};
 pub use stream::Encoder;
