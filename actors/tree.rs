@@ -198,6 +198,8 @@ pub struct Doors {
     pub sweeper: Sweeper,
     /// Reads what is stored.
     pub readers: store::Readers,
+    /// Writes what a client is told to be stored.
+    pub pen: Pen,
     /// Follows workflows.
     pub pulses: Pulses,
     /// The routes in force.
@@ -304,6 +306,7 @@ pub async fn build(blueprint: Blueprint) -> Result<House, Error> {
         workflows,
         sweeper,
         readers,
+        pen: pen.clone(),
         pulses,
         routes,
         workbench,

@@ -33,6 +33,7 @@ mod projection;
 mod refusal;
 pub(crate) mod request_id;
 mod requests;
+mod responses;
 mod sse;
 mod traced;
 pub mod views;
@@ -42,7 +43,7 @@ use std::sync::Arc;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig, get, post};
+use actix_web::web::{self, ServiceConfig, delete, get, post};
 use actix_web::{HttpRequest, Resource, Route};
 use clock::Clock;
 use tokio::sync::{Semaphore, watch};
@@ -124,6 +125,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/messages/count_tokens", [post().to(dialects::count_tokens)]))
         .service(at("/v1/chat/completions", [post().to(dialects::chat_completions)]))
         .service(at("/v1/responses", [post().to(dialects::responses)]))
+        .service(at(
+            "/v1/responses/{id:resp_[^/]+}",
+            [get().to(responses::show), delete().to(responses::forget)],
+        ))
+        .service(at("/v1/responses/{id:resp_[^/]+}/input_items", [get().to(responses::input_items)]))
         .service(at("/v1/embeddings", [post().to(dialects::embeddings)]))
         .service(at("/v1/models", [get().to(dialects::models)]))
         .service(at("/v1/models/{call:.*}", [post().to(dialects::gemini)]))

@@ -39,7 +39,7 @@ pub(crate) struct Purge {
     /// What is older than so many days goes; left out, the rules of `retention` in the configuration decide.
     #[arg(long, value_name = "DAYS")]
     older_than: Option<u64>,
-    /// Only of this table: workflows (with all that belongs to finished ones), model_usage, model_metrics, requests, api_keys
+    /// Only of this table: workflows (with all that belongs to finished ones), model_usage, model_metrics, requests, api_keys, responses
     /// or audit_log, which goes only where it is named.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,

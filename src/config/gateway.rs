@@ -12,6 +12,10 @@ use super::settings::{Bounded, Wanted};
 /// The largest body that may be configured, in bytes.
 const MOST_BODY: u64 = 256 * 1024 * 1024;
 const HOUR_S: u64 = 60 * 60;
+/// The most answers of one owner that may be configured.
+const MOST_RESPONSES: u64 = 100_000;
+/// A TiB, in MiB.
+const MOST_OWNER_MB: u64 = 1 << 20;
 
 /// The doors for clients that speak a vendor's dialect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +31,20 @@ pub struct Gateway {
     pub on_hang_up: OnHangUp,
     /// The longest that a stream is silent before its client is given a sign of life, in seconds.
     pub keep_alive_s: Bounded<1, HOUR_S>,
+    /// Answers of OpenAI's Responses that are kept here.
+    pub responses: Responses,
+}
+
+/// Answers of OpenAI's Responses that are kept here, each with the conversation before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Responses {
+    /// Whether an answer is kept unless its client says otherwise; else none is.
+    pub store: bool,
+    /// The most of one key, or of one account at the socket; the oldest go.
+    pub per_owner: Bounded<1, MOST_RESPONSES>,
+    /// What they weigh together at most, in MiB; the oldest go.
+    pub owner_mb: Bounded<1, MOST_OWNER_MB>,
 }
 
 /// What becomes of a call whose client has hung up.
@@ -52,7 +70,21 @@ impl Default for Gateway {
             within_s: Bounded::new(600),
             on_hang_up: OnHangUp::Cancel,
             keep_alive_s: Bounded::new(15),
+            responses: Responses::default(),
         }
+    }
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self { store: false, per_owner: Bounded::new(1_000), owner_mb: Bounded::new(256) }
+    }
+}
+
+impl Responses {
+    /// How much one owner may have kept.
+    pub(crate) fn room(&self) -> store::ResponseRoom {
+        store::ResponseRoom { rows: self.per_owner.get(), bytes: self.owner_mb.get() << 20 }
     }
 }
 

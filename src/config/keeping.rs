@@ -26,6 +26,8 @@ pub struct Retention {
     pub audit_log: Kept,
     /// Keys that were revoked or have expired, from then on.
     pub api_keys: Over,
+    /// Answers that were kept for clients of OpenAI's Responses.
+    pub responses: Kept,
 }
 
 /// How long one kind of rows is kept; null is for ever.
@@ -64,6 +66,7 @@ impl Default for Retention {
             requests: kept(Bounded::new(30), Bounded::new(1_024)),
             audit_log: kept(Bounded::new(400), Bounded::new(2_048)),
             api_keys: Over { days: Some(Bounded::new(400)) },
+            responses: kept(Bounded::new(30), Bounded::new(4_096)),
         }
     }
 }
@@ -91,6 +94,7 @@ impl Retention {
             ("requests", self.requests.limits()),
             ("audit_log", self.audit_log.limits()),
             ("api_keys", Limits { days: self.api_keys.days.map(Bounded::get), bytes: None }),
+            ("responses", self.responses.limits()),
         ]
     }
 }

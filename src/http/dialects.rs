@@ -13,13 +13,15 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
-use gateway::{Asking, Begun, Gateway, Operation, Relay, Told};
+use gateway::{Asking, Begun, Gateway, Operation, Out, Relay, Told};
 use upstream::{Method, Way};
+use wire::hot::Hot;
 use wire::{Dialect, Failure, Invalid};
 
 use super::identity::Caller;
 use super::pouring::{Spout, pour};
 use super::request_id::RequestId;
+use super::responses::{Keeper, Shelf, Unkept, Unprepared};
 use super::{Desk, Refusal};
 use crate::config::settings::OnHangUp;
 
@@ -61,6 +63,8 @@ struct Held {
     within: Duration,
     keep_alive: Duration,
     request_id: String,
+    /// Where answers are kept, for those that may be.
+    shelf: Option<Shelf>,
 }
 
 pub(super) async fn messages(request: HttpRequest, desk: Data<Desk>, body: Bytes) -> HttpResponse {
@@ -128,6 +132,7 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         within: desk.gateway.within_s.seconds(),
         keep_alive: desk.gateway.keep_alive_s.seconds(),
         request_id: id_of(request),
+        shelf: matches!(question.way, OwnWay::Plain(Way::Responses)).then(|| Shelf::of(request, desk)),
         question,
         body,
     };
@@ -142,6 +147,10 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         }
         Err(Some(Ended::Invalid(invalid))) => invalid_request(dialect, &invalid, &id),
         Err(Some(Ended::Failed(error))) => failed(dialect, &error, &id),
+        Err(Some(Ended::Refused(refusal))) => {
+            let body = worded(&refusal, dialect, &id);
+            refusal.error_response().map_body(|_, _| BoxBody::new(body))
+        }
         Err(Some(Ended::Whole) | None) => {
             Refusal::internal("a call ended without an answer").error_response()
         }
@@ -153,14 +162,43 @@ enum Ended {
     Whole,
     Invalid(Invalid),
     Failed(Rc<gateway::Error>),
+    Refused(Refusal),
 }
 
 async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
-    let Held { question, body, headers, models, within, keep_alive, request_id } = &held;
-    let hot = match wire::hot::read(question.dialect, body) {
+    let hot = match wire::hot::read(held.question.dialect, &held.body) {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
+    match held.shelf.as_ref().filter(|shelf| shelf.concerns(&hot)) {
+        // All other calls are spared the room that this one takes.
+        Some(shelf) => Box::pin(kept(&gateway, &held, shelf, &hot, spout)).await,
+        None => relay(&gateway, &held, &held.body, &hot, &mut spout).await,
+    }
+}
+
+/// Has an answer kept, or goes on from one.
+async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, spout: Spout) -> Ended {
+    let mut prepared = match shelf.prepare(&held.body, hot).await {
+        Ok(prepared) => prepared,
+        Err(Unprepared::Invalid(invalid)) => return Ended::Invalid(invalid),
+        Err(Unprepared::Refused(refusal)) => return Ended::Refused(refusal),
+    };
+    let body = Bytes::from(std::mem::take(&mut prepared.body));
+    let hot = match wire::hot::read(held.question.dialect, &body) {
+        Ok(hot) => hot,
+        Err(invalid) => return Ended::Invalid(invalid),
+    };
+    let mut keeper = Keeper::new(shelf.clone(), prepared, &held.request_id, spout);
+    let ended = relay(gateway, held, &body, &hot, &mut keeper).await;
+    match keeper.finish().await {
+        Ok(()) => ended,
+        Err(Unkept(refusal)) => Ended::Refused(refusal),
+    }
+}
+
+async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out: &mut impl Out) -> Ended {
+    let Held { question, headers, models, within, keep_alive, request_id, .. } = held;
     let (way, model) = match &question.way {
         OwnWay::Plain(way) => (*way, hot.model.as_deref()),
         OwnWay::Gemini { model, method } => (Way::Gemini { model, method: *method }, Some(model.as_str())),
@@ -168,10 +206,10 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
     let Some(model) = model.filter(|model| !model.is_empty()) else {
         return Ended::Invalid(Invalid::new("model", "must name a model"));
     };
-    let relay = Relay { dialect: question.dialect, way, model, body, hot: &hot, request_id, headers };
+    let relay = Relay { dialect: question.dialect, way, model, body, hot, request_id, headers };
     let asking =
         Asking { relay, operation: question.operation, models, within: *within, keep_alive: *keep_alive };
-    match gateway.relay(asking, &mut spout).await {
+    match gateway.relay(asking, out).await {
         Ok(()) => Ended::Whole,
         Err(error) => Ended::Failed(Rc::new(error)),
     }
@@ -327,7 +365,9 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
     Some(match route {
         "/v1/messages" | "/v1/messages/count_tokens" => Dialect::Anthropic,
         "/v1/chat/completions" | "/v1/embeddings" => Dialect::OpenAiChat,
-        "/v1/responses" => Dialect::OpenAiResponses,
+        "/v1/responses" | "/v1/responses/{id:resp_[^/]+}" | "/v1/responses/{id:resp_[^/]+}/input_items" => {
+            Dialect::OpenAiResponses
+        }
         "/v1/models" => Dialect::OpenAiChat,
         "/v1beta/models" => Dialect::Gemini,
         route if GEMINI.contains(&route) => Dialect::Gemini,
@@ -342,8 +382,12 @@ pub(super) fn reworded(response: ServiceResponse<BoxBody>, id: &str) -> ServiceR
     let Some(refusal) = response.response().error().and_then(|error| error.as_error::<Refusal>()) else {
         return response;
     };
-    let (status, message) = (refusal.status_code().as_u16(), refusal.to_string());
-    let failure = Failure { status, message: &message, code: refusal.code(), param: None, request_id: id };
-    let body = wire::error_body(dialect, &failure);
+    let body = worded(refusal, dialect, id);
     response.map_body(|_, _| BoxBody::new(body))
+}
+
+fn worded(refusal: &Refusal, dialect: Dialect, id: &str) -> Vec<u8> {
+    let (status, message) = (refusal.status_code().as_u16(), refusal.to_string());
+    let (code, param) = (refusal.code(), refusal.param());
+    wire::error_body(dialect, &Failure { status, message: &message, code, param, request_id: id })
 }

@@ -25,6 +25,7 @@ pub(super) enum Need {
 
 const GET: &str = "GET";
 const POST: &str = "POST";
+const DELETE: &str = "DELETE";
 const LOOK_AT_WORKFLOWS: Need = Need::Look(&[Scope::Workflows]);
 const MODELS: Need = Need::Look(&[Scope::Gateway]);
 /// What a model is asked costs the operator money, and sends what is asked to somebody else.
@@ -64,6 +65,9 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/v1/messages/count_tokens", POST, GATEWAY),
     ("/v1/chat/completions", POST, GATEWAY),
     ("/v1/responses", POST, GATEWAY),
+    ("/v1/responses/{id:resp_[^/]+}", GET, GATEWAY),
+    ("/v1/responses/{id:resp_[^/]+}", DELETE, GATEWAY),
+    ("/v1/responses/{id:resp_[^/]+}/input_items", GET, GATEWAY),
     ("/v1/embeddings", POST, GATEWAY),
     ("/v1/models", GET, MODELS),
     ("/v1/models/{call:.*}", POST, GATEWAY),
@@ -188,7 +192,9 @@ mod tests {
     #[test]
     fn nothing_that_writes_or_runs_is_served_without_a_key() {
         for (at, method, need) in NEEDS {
-            let may_be_open = *method == GET && !at.starts_with("/admin");
+            // What a client had kept is its own.
+            let is_closed = at.starts_with("/admin") || at.starts_with("/v1/responses/");
+            let may_be_open = *method == GET && !is_closed;
             assert_eq!(matches!(need, Need::Nothing | Need::Look(_)), may_be_open, "{method} {at}");
         }
     }

@@ -44,6 +44,10 @@ pub(crate) enum Refusal {
     OutsideKeysRoots,
     #[error("there is no key {0}; `impresario keys list` shows those that there are")]
     NoKey(units::KeyId),
+    #[error("no answer `{id}` of yours is kept here", id = quoted(id))]
+    NoResponse { id: String },
+    #[error("no answer `{id}` of yours is kept here to go on from: send the whole conversation as `input`", id = quoted(id))]
+    NoPreviousResponse { id: String },
     #[error(
         "there is no capture {0}, or it has had its time; `impresario captures list` shows those that there are"
     )]
@@ -147,8 +151,11 @@ impl Refusal {
             | Self::NoWorkflow(_)
             | Self::NoKey(_)
             | Self::NoCapture(_)
+            | Self::NoResponse { .. }
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => "not_found",
+            // The name that OpenAI's clients know.
+            Self::NoPreviousResponse { .. } => "previous_response_not_found",
             Self::NotAnActor { .. } => "not_an_actor",
             Self::IsRoot => "is_root",
             Self::NoMethod { .. } => "method_not_allowed",
@@ -177,6 +184,11 @@ impl Refusal {
             Self::Stopping => "stopping",
             Self::Internal(_) => "internal",
         }
+    }
+
+    /// The field of the request that it is about, for dialects that name one.
+    pub(super) fn param(&self) -> Option<&'static str> {
+        matches!(self, Self::NoPreviousResponse { .. }).then_some("previous_response_id")
     }
 
     /// In how many seconds it may be better.
@@ -222,6 +234,7 @@ impl ResponseError for Refusal {
             | Self::NoWorkflow(_)
             | Self::NoKey(_)
             | Self::NoCapture(_)
+            | Self::NoResponse { .. }
             | Self::NobodyThere { .. }
             | Self::NoDeployment { .. } => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -237,7 +250,9 @@ impl ResponseError for Refusal {
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooMany { .. } | Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::BadRequest(_) | Self::TooDeep { .. } => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::TooDeep { .. } | Self::NoPreviousResponse { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Unprocessable(_) | Self::NotAnActor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::NoProvider(_) | Self::IsRoot => StatusCode::CONFLICT,
             Self::Busy(_) | Self::NoRoomForRecords | Self::Stopping | Self::TimedOut => {
@@ -251,7 +266,7 @@ impl ResponseError for Refusal {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status_code());
         if let Self::NoMethod { .. } = self {
-            response.insert_header((ALLOW, "GET, POST"));
+            response.insert_header((ALLOW, "GET, POST, DELETE"));
         }
         if let Some(wait) = self.retry_after() {
             response.insert_header((RETRY_AFTER, wait));

@@ -14,6 +14,7 @@ mod metrics;
 mod pages;
 mod refusals;
 mod requests;
+mod responses;
 mod stage;
 mod streams;
 mod unanswered;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat::Parameter;
 use upstream::{HttpEndpoint, Method, Relayed, Verbatim, Way};
-use wire::hot::Hot;
+use wire::hot::{Field, Hot};
 use wire::patch::{self, Patch};
 use wire::watch::{self, Start, Watch};
 use wire::{Asked as Understood, Dialect, Encode, Failure, Invalid};
@@ -212,6 +212,24 @@ impl Relay<'_> {
         self.dialect == Dialect::OpenAiChat && self.is_streamed() && !self.hot.wants_usage
     }
 
+    /// Has the provider keep nothing: all clients ask with the operator's one key, and each could go on from the answers of
+    /// the others. Names what the client asked for.
+    fn keep_nothing(&self, patch: &mut Patch<'_>) -> Result<Option<String>, Invalid> {
+        if self.hot.previous.is_some() {
+            return Err(Invalid::previous_response());
+        }
+        let is_set =
+            |field: &Field<'_>| field.name == "conversation" && !self.body[field.value.clone()].eq(b"null");
+        if self.hot.fields.iter().any(is_set) {
+            return Err(Invalid::new("conversation", "is not kept here: send the turns as `input`"));
+        }
+        // Left out, it means true.
+        if self.hot.store != Some(false) {
+            patch.set("store", "false");
+        }
+        Ok((self.hot.store == Some(true)).then(|| "store".to_owned()))
+    }
+
     /// The body for a deployment, and what had to be left out of it.
     fn body_for(
         &self,
@@ -229,6 +247,9 @@ impl Relay<'_> {
         }
         if self.asks_for_usage() {
             patch.include_usage()?;
+        }
+        if self.dialect == Dialect::OpenAiResponses {
+            unsaid.extend(self.keep_nothing(&mut patch)?);
         }
         let patched = patch.apply().map(Bytes::from);
         let body = patched.map_or(Cow::Borrowed(self.body), Cow::Owned);

@@ -180,5 +180,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    responses (id) {
+        id -> Text,
+        owner -> Text,
+        at -> BigInt,
+        weight -> BigInt,
+        deployment -> Text,
+        given -> Text,
+        answer -> Text,
+    }
+}
+
 #[cfg(test)]
 mod tests;

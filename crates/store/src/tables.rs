@@ -34,7 +34,7 @@ pub enum Keeping {
 }
 
 /// All tables.
-pub const TABLES: [Table; 11] = [
+pub const TABLES: [Table; 12] = [
     Table {
         name: "workflows",
         key: &["id"],
@@ -111,6 +111,13 @@ pub const TABLES: [Table; 11] = [
         keeping: Keeping::Over(&["revoked_at", "expires_at"]),
         writer: ("keys", "insert"),
         reader: ("keys", "all"),
+    },
+    Table {
+        name: "responses",
+        key: &["id"],
+        keeping: Keeping::Age("at"),
+        writer: ("responses", "insert"),
+        reader: ("responses", "get"),
     },
 ];
 

@@ -8,6 +8,7 @@ use crate::events::NewEvent;
 use crate::keys::KeyChange;
 use crate::projection::Projection;
 use crate::records::Records;
+use crate::responses::ResponseChange;
 use crate::upkeep::Upkeep;
 use crate::usage::UsageRow;
 use crate::workflows::NewWorkflow;
@@ -71,6 +72,13 @@ pub enum Write {
         change: KeyChange,
         /// Told when it is durable.
         reply: Reply<()>,
+    },
+    /// Changes which answers are kept for clients.
+    Responses {
+        /// What happens.
+        change: ResponseChange,
+        /// Told when it is durable, and how many it was done to.
+        reply: Reply<u64>,
     },
     /// Keeps house: what is no part of a workflow's own history.
     Upkeep {
@@ -153,6 +161,7 @@ impl Write {
             Self::Append { append, .. } => append.check(),
             Self::Record { records, .. } => records.check(),
             Self::Keys { change, .. } => change.check(),
+            Self::Responses { change, .. } => change.check(),
             Self::Upkeep { upkeep, .. } => upkeep.check(),
             Self::Claim { .. } | Self::Flush { .. } => Ok(()),
         }
@@ -163,6 +172,7 @@ impl Write {
         match self {
             Self::Create { new, .. } => new.goal.len() + new.root.len(),
             Self::Append { append, .. } => append.weight(),
+            Self::Responses { change, .. } => change.bytes(),
             Self::Upkeep { upkeep, .. } => upkeep.bytes(),
             Self::Record { records, .. } => records.rows.len() * MAX_NAME_BYTES,
             Self::Claim { .. } | Self::Keys { .. } | Self::Flush { .. } => 0,
@@ -180,7 +190,9 @@ impl Write {
             }
             Self::Append { reply, .. } => drop(reply.send(outcome.map(|applied| applied.standing.last_seq))),
             Self::Claim { reply, .. } => drop(reply.send(outcome.map(|applied| applied.standing))),
-            Self::Upkeep { reply, .. } => drop(reply.send(outcome.map(|applied| applied.rows))),
+            Self::Responses { reply, .. } | Self::Upkeep { reply, .. } => {
+                drop(reply.send(outcome.map(|applied| applied.rows)));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::connection::Connection;
 use crate::error::{Error, Failure, WriteError, is_constraint};
 use crate::write::{Applied, Committed, Write};
-use crate::{Database, appends, keys, records, workflows};
+use crate::{Database, appends, keys, records, responses, workflows};
 
 /// The most writes in one transaction.
 pub const MAX_BATCH_WRITES: usize = 256;
@@ -213,6 +213,9 @@ fn apply_next(connection: &mut Connection, first: &Write, writes: &[Write]) -> Q
         }
         Write::Record { records, .. } => records::write(connection, records)?.map(Applied::from),
         Write::Keys { change, .. } => keys::change(connection, change)?.map(Applied::from),
+        Write::Responses { change, .. } => {
+            Ok(Applied { rows: responses::change(connection, change)?, ..Applied::default() })
+        }
         Write::Upkeep { upkeep, .. } => Ok(Applied { rows: upkeep.apply(connection)?, ..Applied::default() }),
         Write::Flush { .. } => Ok(Applied::default()),
     };

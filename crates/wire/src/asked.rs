@@ -30,6 +30,11 @@ impl Invalid {
     pub fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
         Self { field: field.into(), rule: rule.into() }
     }
+
+    /// A request goes on from an answer that nobody has kept.
+    pub fn previous_response() -> Self {
+        Self::new("previous_response_id", "no answers are kept here: send the whole conversation as `input`")
+    }
 }
 
 /// To whom a request is encoded.

@@ -65,8 +65,7 @@ pub fn request(
         Dialect::OpenAiResponses => {
             let (mut asked, kept) = crate::openai_responses::request(body)?;
             if kept.previous.is_some() {
-                let rule = "no answers are kept here: send the whole conversation as `input`";
-                return Err(crate::Invalid::new("previous_response_id", rule));
+                return Err(crate::Invalid::previous_response());
             }
             if kept.store == Some(true) {
                 asked.unsaid.push("store".to_owned());

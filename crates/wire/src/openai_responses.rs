@@ -2,8 +2,10 @@
 
 mod decode;
 mod encode;
+mod going_on;
 mod input;
 mod item;
+mod keeping;
 mod kept;
 mod request;
 mod response;
@@ -15,7 +17,9 @@ mod tools;
 pub use crate::openai_chat::{error, error_message, model, models, models_list};
 pub use decode::{Decoder, answer};
 pub use encode::encode;
-pub use kept::{Conversation, Kept};
+pub use going_on::{Before, MAX_ITEMS, Whole, go_on};
+pub use keeping::{Mark, Marked, Marking, Piece};
+pub use kept::Kept;
 pub use request::request;
 pub use response::{whole, whole_kept};
 pub use stream::Encoder;

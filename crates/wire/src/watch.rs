@@ -5,7 +5,7 @@
 //! until [`Watch::start`] has decided, an answer that is an error from its beginning.
 
 mod frame;
-mod framing;
+pub(crate) mod framing;
 mod usage;
 mod whole;
 

@@ -76,6 +76,8 @@ fn every() -> Vec<Refusal> {
         Refusal::NoRoomForRecords,
         Refusal::Stopping,
         Refusal::NoCapture("0000000000000-0000000000000000".parse().unwrap()),
+        Refusal::NoResponse { id: text() },
+        Refusal::NoPreviousResponse { id: text() },
         Refusal::Internal("SELECT secret FROM /var/state at src/http.rs:7".to_owned()),
     ]
 }
@@ -114,7 +116,9 @@ fn number(refusal: &Refusal) -> usize {
         Refusal::NoRoomForRecords => 29,
         Refusal::Stopping => 30,
         Refusal::NoCapture(_) => 31,
-        Refusal::Internal(_) => 32,
+        Refusal::NoResponse { .. } => 32,
+        Refusal::NoPreviousResponse { .. } => 33,
+        Refusal::Internal(_) => 34,
     }
 }
 

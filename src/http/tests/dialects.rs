@@ -169,11 +169,48 @@ async fn what_a_vendor_says_reaches_its_own_client_byte_for_byte() {
                 assert_eq!(through, straight, "{} {model} streamed: {is_streamed}", way.path);
                 let sent = house.standin.last().unwrap().body;
                 let sent = String::from_utf8(sent.to_vec()).unwrap();
-                assert_eq!(sent, way.body(model, is_streamed), "only the model's name may change");
+                let mut expected = way.body(model, is_streamed);
+                if dialect_of(way) == wire::Dialect::OpenAiResponses {
+                    expected.truncate(expected.len() - 1);
+                    expected.push_str(r#","store":false}"#);
+                }
+                assert_eq!(sent, expected, "only the model's name may change, and that nothing is kept");
             }
         }
     }
     assert_eq!(house.standin.counts().keyless, 0);
+    house.stage.close().await;
+}
+
+/// All clients ask with the operator's one key: what the vendor kept for one of them, the others could go on from.
+#[actix_rt::test]
+async fn a_vendor_of_responses_keeps_nothing_and_goes_on_from_nothing() {
+    let house = House::open(&["text"], "").await;
+    for (store, unsaid) in [
+        ("", None),
+        (r#","store":null"#, None),
+        (r#","store":false"#, None),
+        (r#","store":true"#, Some("store")),
+    ] {
+        let body = format!(r#"{{"model":"openai/text","input":"hi"{store}}}"#);
+        let request = house.post(RESPONSES.path).header("content-type", "application/json").body(body);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{store}");
+        let named = answer.headers().get("x-impresario-unsaid").map(|names| names.to_str().unwrap());
+        assert_eq!(named, unsaid, "{store}");
+        let sent: Value = serde_json::from_slice(&house.standin.last().unwrap().body).unwrap();
+        assert_eq!(sent["store"], false, "{store}");
+    }
+    let asked = house.standin.counts().requests;
+    for vendor in ["openai", "anthropic"] {
+        for (field, value) in [("previous_response_id", "resp_standin"), ("conversation", "conv_1")] {
+            let body = format!(r#"{{"model":"{vendor}/text","input":"hi","{field}":"{value}"}}"#);
+            let (status, text) = house.ask(RESPONSES.path, body).await;
+            assert_eq!(status, 400, "{vendor}: {text}");
+            assert!(text.contains(field), "{vendor}: {text}");
+        }
+    }
+    assert_eq!(house.standin.counts().requests, asked, "nobody was asked");
     house.stage.close().await;
 }
 

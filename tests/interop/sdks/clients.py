@@ -135,7 +135,8 @@ class Responses:
             {"type": "function", "name": name, "description": "d", "parameters": SCHEMA, "strict": False}
             for name in ("get_weather", "look")
         ]
-        wanted = {"model": model, "input": items, "tools": tools}
+        # What is kept is asked for by itself.
+        wanted = {"model": model, "input": items, "tools": tools, "store": False}
         if scenario == "json":
             wanted["text"] = {"format": {"type": "json_schema", "name": "answer", "strict": True, "schema": CLOSED}}
         if streamed:
@@ -222,6 +223,46 @@ def same(control, found, scenario, streamed):
     return found == control
 
 
+def said(client, streamed, **wanted):
+    if not streamed:
+        return client.responses.create(**wanted)
+    with client.responses.stream(**wanted) as stream:
+        return stream.get_final_response()
+
+
+def conversation(vendor, streamed):
+    """Three turns and a branch by `previous_response_id`, and what is kept of them: what is wrong, if anything is."""
+    client = Responses(OURS, OUR_KEY).client
+    model, previous, wrong = f"{vendor}/text", None, []
+    turns = []
+    for word in ("one", "two", "three"):
+        more = {"previous_response_id": previous} if previous else {}
+        turns.append(said(client, streamed, model=model, input=word, **more))
+        if not turns[-1].output_text or turns[-1].previous_response_id != previous or turns[-1].status != "completed":
+            wrong.append(turns[-1])
+        previous = turns[-1].id
+    branch = said(client, streamed, model=model, input="another", previous_response_id=turns[1].id)
+    items = list(client.responses.input_items.list(branch.id, order="asc", limit=2))
+    words = [item.content for item in items if item.type == "message" and item.role == "user"]
+    if words != ["one", "two", "another"] or len(items) < 5:
+        wrong.append(items)
+    if client.responses.retrieve(branch.id).output_text != branch.output_text:
+        wrong.append("what is kept is another answer")
+    client.responses.delete(branch.id)
+    for ask in (
+        lambda: client.responses.retrieve(branch.id),
+        lambda: client.responses.create(model=model, input="x", previous_response_id=branch.id),
+    ):
+        try:
+            wrong.append(ask())
+        except openai.NotFoundError:
+            pass
+        except openai.BadRequestError as error:
+            if error.code != "previous_response_not_found":
+                wrong.append(error)
+    return wrong
+
+
 def main():
     failures, cells = [], 0
     print(f"{'client':<18}{'vendor':<12}{'':<8}" + "".join(f"{scenario.removesuffix('-paced-1200'):>14}" for scenario in SCENARIOS))
@@ -248,6 +289,14 @@ def main():
                     if not good:
                         failures.append((kind.name, vendor, form, scenario, control[scenario], found, misshapen))
                 print(f"{kind.name:<18}{vendor:<12}{form:<8}{row}")
+    for streamed in (False, True):
+        row = ""
+        for vendor in VENDORS:
+            wrong = conversation(vendor, streamed)
+            row += f"{vendor + (' WRONG' if wrong else ' ok'):>18}"
+            if wrong:
+                failures.append(("previous_response_id", vendor, "stream" if streamed else "plain", wrong))
+        print(f"{'openai responses':<18}{'(kept)':<12}{'stream' if streamed else 'plain':<8}{row}")
     for failure in failures:
         print("WRONG:", *failure, sep="\n  ")
     wrong = sum(len(failure) > 5 for failure in failures)

@@ -103,6 +103,7 @@ fn the_schema_is_what_the_migrations_make() {
         columns!(model_metrics: hour provider model run calls answered interrupted cancelled failed_caller
             failed_policy failed_provider failed_own input cached_input cache_written output reasoning
             cost_nanodollars unpriced latency first_output),
+        columns!(responses: id owner at weight deployment given answer),
     ];
     for (table, columns) in &tables {
         assert_eq!(in_database(&mut connection, table), *columns, "{table}");

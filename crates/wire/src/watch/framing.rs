@@ -7,7 +7,7 @@ use memchr::{memchr2, memchr3};
 
 /// Finds the ends of frames.
 #[derive(Debug, Default)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// Nothing but blanks has come.
     #[default]
     Unknown,
@@ -17,7 +17,7 @@ pub(super) enum Framing {
 
 /// Server-sent events: lines that end with LF, CR or both.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     is_line_empty: bool,
     is_after_cr: bool,
     /// An empty line ended with CR: an LF that follows still belongs to it.
@@ -26,7 +26,7 @@ pub(super) struct Lines {
 
 /// A list of objects, or one object.
 #[derive(Debug, Default)]
-pub(super) struct Elements {
+pub(crate) struct Elements {
     /// Whether there is a list around the objects.
     is_list: bool,
     /// How many lists and objects are open within the list.
@@ -38,7 +38,7 @@ pub(super) struct Elements {
 
 impl Framing {
     /// How many of these bytes belong to the open frame when it ends in them; nothing when it goes on.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn next(&mut self, bytes: &[u8]) -> Option<usize> {
         match self {
             Self::Unknown => {
                 let first = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
@@ -57,12 +57,12 @@ impl Framing {
     }
 
     /// Whether the end of the stream is also the end of a frame.
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         matches!(self, Self::Events(Lines { is_ending: true, .. }))
     }
 
     /// Whether a list that was opened was closed.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         match self {
             Self::Unknown | Self::Events(_) => true,
             Self::Elements(elements) => elements.is_closed || !elements.is_list,
