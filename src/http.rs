@@ -34,6 +34,7 @@ mod refusal;
 pub(crate) mod request_id;
 mod requests;
 mod sse;
+mod template;
 mod traced;
 pub mod views;
 mod workflows;
