@@ -16,7 +16,7 @@ use units::{DeploymentId, ProviderId};
 
 use crate::deployment::Deployment;
 use crate::metrics::{Families, Meter};
-use crate::provider::Provider;
+use crate::provider::{Account, Provider};
 use crate::router::{Leaving, Publish, Router};
 use crate::tree::{Error, ProviderSpec, family};
 
@@ -26,7 +26,7 @@ const PUBLISH_WITHIN: Duration = Duration::from_secs(10);
 /// Who is told what happened on the request path.
 #[derive(Default)]
 pub(crate) struct Directory {
-    pub(crate) providers: BTreeMap<ProviderId, Mailbox<Provider>>,
+    pub(crate) providers: BTreeMap<ProviderId, Account>,
     pub(crate) deployments: BTreeMap<DeploymentId, Mailbox<Deployment>>,
     pub(crate) meters: BTreeMap<DeploymentId, Meter>,
 }
@@ -57,7 +57,7 @@ struct Planted {
 struct Branch {
     child: String,
     supervisor: Handle,
-    account: Mailbox<Provider>,
+    account: Account,
     seats: BTreeMap<DeploymentId, Seat>,
 }
 
@@ -274,9 +274,9 @@ impl Directory {
 
 /// A provider with its account and deployments, as a child of the branch.
 fn branch(spec: &ProviderSpec, child: String, soil: &Soil) -> (ChildSpec, Branch) {
-    let (account, mailbox) = Provider::child(spec.id.clone(), &soil.clock);
+    let (holder, account) = Provider::child(spec.id.clone(), &soil.clock);
     let restarts = soil.families.restarts();
-    let mut children = vec![restarts.watch(account)];
+    let mut children = vec![restarts.watch(holder)];
     let mut seats = BTreeMap::new();
     for deployment in deployments(spec, None, soil) {
         let id = deployment.id.clone();
@@ -286,7 +286,7 @@ fn branch(spec: &ProviderSpec, child: String, soil: &Soil) -> (ChildSpec, Branch
         seats.insert(id.clone(), Seat { child: child_id(&id), mailbox, deployment, meter });
     }
     let (spec, supervisor) = family(&child, children).into_child();
-    (restarts.watch(spec), Branch { child, supervisor, account: mailbox, seats })
+    (restarts.watch(spec), Branch { child, supervisor, account, seats })
 }
 
 /// The deployments of a provider that is ready; those that are known keep their cells.

@@ -17,7 +17,6 @@ use units::DeploymentId;
 use crate::branches::Directory;
 use crate::deployment::Tripped;
 use crate::metrics::Families;
-use crate::provider::Called;
 use crate::recorder::Recorder;
 use crate::statistics::Tally;
 
@@ -138,10 +137,8 @@ impl gateway::Report for Reports {
             meter.count(&outcome);
         }
         self.tally.count(&outcome, self.clock.wall());
-        if let Some(provider) = directory.providers.get(&outcome.deployment.provider)
-            && let Err(refused) = provider.tell(Called(outcome.end))
-        {
-            warn!(?refused, "an outcome was not counted");
+        if let Some(account) = directory.providers.get(&outcome.deployment.provider) {
+            account.called(outcome.end);
         }
         // An agent's answer is stored with its usage, by whoever asked; what came to nothing, and what clients were answered,
         // is stored here.

@@ -35,6 +35,7 @@ pub(crate) mod request_id;
 mod requests;
 mod responses;
 mod sse;
+mod template;
 mod traced;
 pub mod views;
 mod workflows;

@@ -48,16 +48,23 @@ impl Default for Backlog {
 
 impl Backlog {
     pub(super) fn push(&self, row: Record) {
-        self.add(&mut self.lock(), row);
-        self.arrived.notify_one();
+        let mut waiting = self.lock();
+        self.add(&mut waiting, row);
+        // Whoever gathers looks for the first row, for a whole batch, and for who cannot wait: nothing else is worth a thread
+        // that wakes, which costs a request more than its row does.
+        let is_awaited = matches!(waiting.rows.len(), 1 | MAX_RECORDS) || waiting.wanted > self.durable();
+        drop(waiting);
+        if is_awaited {
+            self.arrived.notify_one();
+        }
     }
 
     pub(super) fn deny(&self, source: Source, entry: AuditEntry) {
         let mut waiting = self.lock();
-        if let Some(entry) = waiting.denials.count(source, entry) {
-            self.add(&mut waiting, Record::Audit(entry));
-            drop(waiting);
-            self.arrived.notify_one();
+        let entry = waiting.denials.count(source, entry);
+        drop(waiting);
+        if let Some(entry) = entry {
+            self.push(Record::Audit(entry));
         }
     }
 

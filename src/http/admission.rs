@@ -12,7 +12,7 @@ use actix_web::{Error, HttpMessage};
 use super::asker::Asker;
 use super::door::Arrival;
 use super::gate::{Rooms, Whence};
-use super::{Refusal, gate, needs};
+use super::{Refusal, gate, needs, template};
 
 /// The middleware that counts who is in, and turns away who would be too many. A request is in until the last byte of
 /// its answer was written and what it changes is done.
@@ -27,7 +27,7 @@ pub(crate) async fn admitted(
         return Ok(Refusal::internal("a request came in by no door").answer(request));
     };
     // Who is shut out may still be somebody's prober: a server that lives is not to be started anew for that.
-    let is_probe = request.match_pattern().is_some_and(|route| needs::is_probe(&route));
+    let is_probe = template::of(request.request()).is_some_and(|route| needs::is_probe(&route));
     let whence = if is_probe { None } else { Whence::of(asker.address, account) };
     let place = match gate.admit(door, whence) {
         Ok(place) => place,

@@ -23,7 +23,7 @@ use super::door::{Arrival, Door, is_loopback};
 use super::gate::Rooms;
 use super::identity::Caller;
 use super::traced::METHODS;
-use super::{Desk, Refusal, needs};
+use super::{Desk, Refusal, needs, template};
 
 /// What stands for a path that is no route's.
 const NO_ROUTE: &str = "none";
@@ -138,7 +138,7 @@ impl Asked {
                 .filter(|length| i64::try_from(*length).is_ok()),
         };
         request.extensions_mut().insert(asked.clone());
-        let is_watch = request.match_pattern().is_some_and(|route| needs::is_watch(&route));
+        let is_watch = template::of(request.request()).is_some_and(|route| needs::is_watch(&route));
         let is_full = desk.doors.recorder.standing() == Standing::Full && !is_watch;
         (Some(asked), if is_full { Err(Refusal::NoRoomForRecords) } else { Ok(()) })
     }
@@ -147,7 +147,7 @@ impl Asked {
     pub(super) fn answered<B: MessageBody>(self, response: &ServiceResponse<B>) {
         let request = response.request();
         let Some(desk) = request.app_data::<Data<Desk>>() else { return };
-        let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
+        let route = route_of(request);
         let status = response.status();
         let is_denial = matches!(status.as_u16(), 401 | 403 | 421 | 429);
         // What nobody in particular is refused counts as a denial too: a flood of it fills no table.
@@ -170,7 +170,7 @@ impl Asked {
     /// Records that no answer came of it: its client left, or its handler panicked.
     pub(super) fn unanswered(self, request: &HttpRequest, status: u16) {
         let Some(desk) = request.app_data::<Data<Desk>>() else { return };
-        let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
+        let route = route_of(request);
         if status == CLIENT_LEFT && needs::is_watch(&route) {
             return;
         }
@@ -201,6 +201,10 @@ impl Asked {
             bytes_out,
         });
     }
+}
+
+fn route_of(request: &HttpRequest) -> String {
+    template::of(request).map_or_else(|| NO_ROUTE.to_owned(), |route| route.to_string())
 }
 
 fn is_nobody(request: &HttpRequest) -> bool {

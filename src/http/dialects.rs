@@ -22,7 +22,7 @@ use super::identity::Caller;
 use super::pouring::{Spout, pour};
 use super::request_id::RequestId;
 use super::responses::{Keeper, Shelf, Unkept, Unprepared};
-use super::{Desk, Refusal};
+use super::{Desk, Refusal, template};
 use crate::config::settings::OnHangUp;
 
 /// Who answered: `provider/model`.
@@ -345,7 +345,7 @@ fn models_of(request: &HttpRequest) -> Models {
 }
 
 fn of_request(request: &ServiceRequest) -> Option<&Data<Desk>> {
-    let is_ours = request.match_pattern().is_some_and(|route| of(&route).is_some());
+    let is_ours = template::of(request.request()).is_some_and(|route| of(&route).is_some());
     if is_ours { request.app_data::<Data<Desk>>() } else { None }
 }
 
@@ -377,7 +377,7 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
 
 /// The same answer, its refusal said in the dialect of whoever asked here.
 pub(super) fn reworded(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
-    let route = response.request().match_pattern();
+    let route = template::of(response.request());
     let Some(dialect) = route.and_then(|route| of(&route)) else { return response };
     let Some(refusal) = response.response().error().and_then(|error| error.as_error::<Refusal>()) else {
         return response;

@@ -21,7 +21,7 @@ use super::admission::holding;
 use super::asker::{Asker, Neighbours};
 use super::door::{Arrival, Door, is_loopback};
 use super::gate::Rooms;
-use super::{Desk, Refusal, gate};
+use super::{Desk, Refusal, gate, template};
 
 /// Where a key may stand, beside `Authorization: Bearer`: the headers of the vendors' own clients.
 static KEY_HEADERS: [HeaderName; 2] =
@@ -53,7 +53,7 @@ pub(crate) async fn identified(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Before anything of it is read: what stands where nothing is served is read by nobody.
-    if request.match_pattern().is_none() {
+    if template::of(request.request()).is_none() {
         let path = request.path().to_owned();
         return Ok(Refusal::NoRoute { path }.answer(request));
     }

@@ -1,5 +1,7 @@
 //! What is answered, counted by the template of its route.
 
+use std::rc::Rc;
+
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -7,13 +9,13 @@ use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
-use super::{Desk, patience};
+use super::{Desk, patience, template};
 
 /// A request whose answer is awaited.
 struct Awaited {
     desk: Data<Desk>,
     method: Method,
-    route: Option<String>,
+    route: Option<Rc<str>>,
     is_answered: bool,
 }
 
@@ -33,7 +35,7 @@ pub(crate) async fn count<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<B>, Error> {
     let Some(desk) = request.app_data::<Data<Desk>>().cloned() else { return next.call(request).await };
     let started = desk.clock.now();
-    let (method, route) = (request.method().clone(), request.match_pattern());
+    let (method, route) = (request.method().clone(), template::of(request.request()));
     let mut awaited = Awaited { desk, method, route, is_answered: false };
     let answered = next.call(request).await;
     awaited.is_answered = true;

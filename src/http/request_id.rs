@@ -15,7 +15,7 @@ use tracing::{Level, Span, enabled};
 
 use super::auditing::Asked;
 use super::door::Arrival;
-use super::{Refusal, dialects, gate};
+use super::{Refusal, dialects, gate, template};
 
 /// The header that carries it, both ways.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -77,7 +77,8 @@ fn brought(headers: &HeaderMap) -> Option<String> {
 }
 
 fn report(id: &str, method: &Method, response: &ServiceResponse<BoxBody>) {
-    let route = response.request().match_pattern().unwrap_or_default();
+    let template = template::of(response.request()).unwrap_or_default();
+    let route: &str = &template;
     let status = response.status().as_u16();
     let error = response.response().error();
     if let Some(Refusal::Internal(detail)) = error.and_then(|error| error.as_error::<Refusal>()) {

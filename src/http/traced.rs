@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use super::door::Arrival;
-use super::{Desk, gate, identity};
+use super::{Desk, gate, identity, template};
 use crate::telemetry::context::{TRACEPARENT, Trust, adopt};
 
 /// Those that everybody knows; what a client invents makes no span, no series and no entry of its own.
@@ -24,7 +24,7 @@ pub(crate) async fn trace<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let route = request.match_pattern();
+    let route = template::of(request.request());
     let known = METHODS.iter().find(|method| *method == request.method());
     let method = known.map_or(OTHER, Method::as_str);
     let span = info_span!(
@@ -33,7 +33,7 @@ pub(crate) async fn trace<B: MessageBody + 'static>(
         otel.kind = "server",
         otel.status_code = Empty,
         http.request.method = method,
-        http.route = route,
+        http.route = route.as_deref(),
         http.response.status_code = Empty,
         request.id = Empty,
     );

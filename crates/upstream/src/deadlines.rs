@@ -1,9 +1,12 @@
 //! The three waits of a call, by the tree's clock.
 
+use std::fmt;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use clock::Clock;
+use futures_util::future::{Either, select};
 
 use crate::{Error, Wait, Waits};
 
@@ -19,6 +22,19 @@ pub(crate) struct Deadlines {
     between_bytes: Duration,
     total: Duration,
     begun: bool,
+    /// Set once for many pieces: a stream that speaks costs no timer with each of them.
+    alarm: Option<Alarm>,
+}
+
+struct Alarm {
+    at: Instant,
+    sleep: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alarm").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 impl Deadlines {
@@ -32,6 +48,7 @@ impl Deadlines {
             between_bytes: waits.between_bytes.min(LONGEST),
             total: waits.total.min(LONGEST),
             begun: false,
+            alarm: None,
         }
     }
 
@@ -45,20 +62,42 @@ impl Deadlines {
     }
 
     /// Gives `work` the time that is left.
-    pub(crate) async fn watch<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+    pub(crate) async fn watch<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
+        let now = self.clock.now();
         let (wait, limit, deadline) = if self.begun {
-            (Wait::MoreBytes, self.between_bytes, self.clock.now() + self.between_bytes)
+            (Wait::MoreBytes, self.between_bytes, now + self.between_bytes)
         } else {
             (Wait::FirstEvent, self.first_event, self.started + self.first_event)
         };
         let end = self.started + self.total;
         let (waited_for, limit, deadline) =
             if end < deadline { (Wait::Total, self.total, end) } else { (wait, limit, deadline) };
-        let late = || Error::Timeout { origin: self.origin.clone(), waited_for, limit };
         // A provider that always has a byte ready would never let the clock have its say.
-        if self.clock.now() >= deadline {
-            return Err(late());
+        if now < deadline {
+            let mut work = pin!(work);
+            loop {
+                let alarm = self.alarm_before(deadline);
+                match select(work.as_mut(), alarm.sleep.as_mut()).await {
+                    Either::Left((output, _)) => return Ok(output),
+                    Either::Right(((), _)) => self.alarm = None,
+                }
+                // It may have been set for an earlier piece.
+                if self.clock.now() >= deadline {
+                    break;
+                }
+            }
         }
-        self.clock.deadline(deadline, work).await.map_err(|clock::Elapsed| late())
+        Err(Error::Timeout { origin: self.origin.clone(), waited_for, limit })
+    }
+
+    /// The alarm that is set, or a new one where that would be too late.
+    fn alarm_before(&mut self, deadline: Instant) -> &mut Alarm {
+        if self.alarm.as_ref().is_some_and(|alarm| alarm.at > deadline) {
+            self.alarm = None;
+        }
+        self.alarm.get_or_insert_with(|| {
+            let clock = self.clock.clone();
+            Alarm { at: deadline, sleep: Box::pin(async move { clock.sleep_until(deadline).await }) }
+        })
     }
 }

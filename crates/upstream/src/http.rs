@@ -31,7 +31,7 @@ pub(crate) async fn call(
     endpoint: &HttpEndpoint,
     call: &Call<'_>,
 ) -> Result<EventStream, Error> {
-    let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
+    let mut deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
     let url = endpoint.call_url(call.model.as_str())?;
     let Encoded { body, unsaid } = endpoint.dialect.encode(call);
     let request = client.http.post(url).json(&body);

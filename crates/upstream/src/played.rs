@@ -50,7 +50,8 @@ impl Played {
             None => Ok(None),
             Some(Step::Emit(event)) => Ok(Some(event)),
             Some(Step::Wait(duration)) => {
-                self.deadlines.watch(self.deadlines.clock().sleep(duration)).await?;
+                let clock = self.deadlines.clock().clone();
+                self.deadlines.watch(clock.sleep(duration)).await?;
                 Ok(None)
             }
             Some(Step::Fail(Fault::Hang)) => {

@@ -41,7 +41,7 @@ pub(crate) async fn relay(
     endpoint: &HttpEndpoint,
     call: &Verbatim<'_>,
 ) -> Result<Relayed, Error> {
-    let deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
+    let mut deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
     if endpoint.base_url.scheme() == "https" && !client.has_roots {
         return Err(Error::NoRoots { origin: endpoint.origin() });
     }
