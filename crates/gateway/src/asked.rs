@@ -103,6 +103,11 @@ impl<'a> Asked<'a> {
         Waits { first_byte, between_bytes, total: self.within }
     }
 
+    /// As [`Asked::waits`], for an answer that comes whole: nothing of it comes before the model has said all of it.
+    pub(crate) fn waits_for_whole(&self) -> Waits {
+        Waits { first_byte: self.within, ..self.waits() }
+    }
+
     fn clock(&self) -> &'a Clock {
         &self.gateway.clock
     }

@@ -197,7 +197,8 @@ async fn whatever_a_provider_does_its_client_is_told_in_its_own_words_and_nothin
         "error-mid-stream",
         "error-500",
     ];
-    let more = "upstream: {first_byte_s: 1, between_bytes_s: 1}\nrouting: {max_retries: 0}";
+    let more =
+        "upstream: {first_byte_s: 1, between_bytes_s: 1}\nrouting: {max_retries: 0}\ngateway: {within_s: 20}";
     let house = House::open(&models, more).await;
     house.never_breaks(&models).await;
     let mut calls = Vec::new();

@@ -161,3 +161,20 @@ async fn signs_of_life_are_the_gateways_and_no_reason_to_wait_for_ever() {
     assert_eq!(interrupted.why.class(), Some(FailureClass::Timeout));
     assert!(breaks.starts_with(": keep-alive\n\n") && !breaks.contains("[DONE]"), "{breaks}");
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_whole_is_waited_for_as_long_as_the_call_may_take() {
+    let whole =
+        CHAT.replace("\"stream\":true,\"stream_options\":{\"include_usage\":true}", "\"stream\":false");
+    let ended = heard(wire::Dialect::OpenAiChat, &whole, async |mut socket, clock, _| {
+        // Far more than the wait for the first event of a stream.
+        clock.advance(Duration::from_secs(500));
+        tokio::task::yield_now().await;
+        let body = r#"{"id":"c","object":"chat.completion","created":1,"model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"one"},"finish_reason":"stop"}]}"#;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    ended.unwrap();
+}
