@@ -46,6 +46,7 @@ impl<O: Out> Translating<'_, O> {
             model: &deployment.id.model,
             request: without.as_ref().unwrap_or(&self.understood.request),
             issuer: &issuer,
+            is_streamed: self.relay.is_streamed(),
             waits: asked.waits(),
         };
         let answer = gateway.client.call(&deployment.endpoint, &call).await.map_err(failed)?;
