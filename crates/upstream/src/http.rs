@@ -1,9 +1,11 @@
 //! A call over HTTP: from the request to the head of the answer.
 
+mod arrived;
 mod relayed;
 mod stream;
 mod whole;
 
+pub(crate) use arrived::Arrived;
 pub use relayed::Relayed;
 pub(crate) use relayed::relay;
 pub(crate) use stream::HttpStream;
