@@ -103,9 +103,10 @@ impl<'a> Asked<'a> {
         Waits { first_byte, between_bytes, total: self.within }
     }
 
-    /// As [`Asked::waits`], for an answer that comes whole: nothing of it comes before the model has said all of it.
-    pub(crate) fn waits_for_whole(&self) -> Waits {
-        Waits { first_byte: self.within, ..self.waits() }
+    /// As [`Asked::waits`], for a stream; of an answer that comes whole, nothing comes before the model has said all of it.
+    pub(crate) fn waits_for(&self, is_streamed: bool) -> Waits {
+        let waits = self.waits();
+        if is_streamed { waits } else { Waits { first_byte: self.within, ..waits } }
     }
 
     fn clock(&self) -> &'a Clock {

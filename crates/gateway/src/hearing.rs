@@ -35,6 +35,7 @@ impl Ask for Hearing<'_> {
             request: without.as_ref().unwrap_or(self.request),
             // No agent hands thoughts back.
             issuer: "",
+            is_streamed: true,
             waits: asked.waits(),
         };
         let upstream = |error| Why::Upstream(Box::new(error));

@@ -68,7 +68,7 @@ impl<O: Out> Ask for Relaying<'_, O> {
             return self.in_other_words(asked, untold).await;
         };
         let (body, unsaid) = relay.body_for(deployment, untold).map_err(Why::BadRequest)?;
-        let waits = if relay.is_streamed() { asked.waits() } else { asked.waits_for_whole() };
+        let waits = asked.waits_for(relay.is_streamed());
         let call = Verbatim { way, headers: relay.headers, body: &body, waits };
         let answer = asked.gateway.client.relay(endpoint, &call).await.map_err(failed)?;
         let begun = Begun {

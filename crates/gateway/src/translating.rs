@@ -46,7 +46,8 @@ impl<O: Out> Translating<'_, O> {
             model: &deployment.id.model,
             request: without.as_ref().unwrap_or(&self.understood.request),
             issuer: &issuer,
-            waits: asked.waits(),
+            is_streamed: self.relay.is_streamed(),
+            waits: asked.waits_for(self.relay.is_streamed()),
         };
         let answer = gateway.client.call(&deployment.endpoint, &call).await.map_err(failed)?;
         let mut unsaid: Vec<String> = self.understood.unsaid.clone();

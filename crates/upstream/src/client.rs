@@ -39,6 +39,8 @@ pub struct Call<'a> {
     pub request: &'a chat::Request,
     /// Whose seals the provider honours; those of anybody else are left out.
     pub issuer: &'a str,
+    /// Whether the answer comes piece by piece; else it comes whole, and its events together.
+    pub is_streamed: bool,
     /// How long it may take.
     pub waits: Waits,
 }
@@ -46,7 +48,7 @@ pub struct Call<'a> {
 /// How long a call may take, from when it is sent. Time in which the caller does not ask for more counts as total only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {
-    /// The longest wait for the first output, connecting among it.
+    /// The longest wait for the first output, connecting among it; for all of an answer that comes whole.
     pub first_byte: Duration,
     /// The longest wait for more bytes after that.
     pub between_bytes: Duration,

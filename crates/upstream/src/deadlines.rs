@@ -56,6 +56,10 @@ impl Deadlines {
         &self.clock
     }
 
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// The first event has come.
     pub(crate) fn begin(&mut self) {
         self.begun = true;

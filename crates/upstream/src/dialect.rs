@@ -1,5 +1,6 @@
 //! What differs from dialect to dialect: the path, the headers, the translation.
 
+use chat::Event;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 use wire::{Encoded, To, anthropic, gemini, openai_chat};
@@ -9,7 +10,7 @@ use crate::{Call, Dialect, Error, HttpEndpoint};
 impl Dialect {
     /// The body of a call.
     pub(crate) fn encode(self, call: &Call<'_>) -> Encoded {
-        let to = To { model: call.model.as_str(), is_streamed: true, issuer: call.issuer };
+        let to = To { model: call.model.as_str(), is_streamed: call.is_streamed, issuer: call.issuer };
         match self {
             Self::Anthropic => anthropic::encode(call.request, &to),
             Self::OpenAiChat => openai_chat::encode(call.request, &to),
@@ -23,6 +24,15 @@ impl Dialect {
             Self::Anthropic => Box::new(anthropic::Decoder::default()),
             Self::OpenAiChat => Box::new(openai_chat::Decoder::default()),
             Self::Gemini => Box::new(gemini::Decoder::default()),
+        }
+    }
+
+    /// The events of a whole answer.
+    pub(crate) fn answer(self, body: &[u8]) -> Result<Vec<Event>, wire::Error> {
+        match self {
+            Self::Anthropic => anthropic::answer(body),
+            Self::OpenAiChat => openai_chat::answer(body),
+            Self::Gemini => gemini::answer(body),
         }
     }
 
@@ -46,13 +56,17 @@ impl Dialect {
 }
 
 impl HttpEndpoint {
-    /// Where calls to `model` go.
-    pub(crate) fn call_url(&self, model: &str) -> Result<Url, Error> {
+    /// Where a call goes.
+    pub(crate) fn call_url(&self, call: &Call<'_>) -> Result<Url, Error> {
         match self.dialect {
             Dialect::Anthropic => self.url(&["v1", "messages"]),
             Dialect::OpenAiChat => self.url(&["chat", "completions"]),
+            Dialect::Gemini if !call.is_streamed => {
+                self.url(&["v1beta", "models", &format!("{}:generateContent", call.model)])
+            }
             Dialect::Gemini => {
-                let mut url = self.url(&["v1beta", "models", &format!("{model}:streamGenerateContent")])?;
+                let method = format!("{}:streamGenerateContent", call.model);
+                let mut url = self.url(&["v1beta", "models", &method])?;
                 url.set_query(Some("alt=sse"));
                 Ok(url)
             }

@@ -1,11 +1,15 @@
 //! A call over HTTP: from the request to the head of the answer.
 
+mod arrived;
 mod relayed;
 mod stream;
+mod whole;
 
+pub(crate) use arrived::Arrived;
 pub use relayed::Relayed;
 pub(crate) use relayed::relay;
 pub(crate) use stream::HttpStream;
+pub(crate) use whole::HttpWhole;
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
@@ -22,6 +26,7 @@ const MAX_MODELS_BYTES: usize = 4 * 1024 * 1024;
 /// The most models of one endpoint.
 const MAX_MODELS: usize = 1_000;
 const EVENT_STREAM: &str = "text/event-stream";
+const JSON: &str = "application/json";
 /// Of W3C's trace context.
 const TRACEPARENT: &str = "traceparent";
 
@@ -32,7 +37,7 @@ pub(crate) async fn call(
     call: &Call<'_>,
 ) -> Result<EventStream, Error> {
     let mut deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
-    let url = endpoint.call_url(call.model.as_str())?;
+    let url = endpoint.call_url(call)?;
     let Encoded { body, unsaid } = endpoint.dialect.encode(call);
     let request = client.http.post(url).json(&body);
     // A vendor learns nothing of who else takes part.
@@ -42,6 +47,10 @@ pub(crate) async fn call(
         None => request,
     };
     let response = deadlines.watch(send(client, endpoint, request)).await??;
+    if !call.is_streamed {
+        expect_header(endpoint, &response, CONTENT_TYPE, JSON)?;
+        return Ok(EventStream::whole(HttpWhole::new(endpoint, response, deadlines), unsaid));
+    }
     expect_header(endpoint, &response, CONTENT_TYPE, EVENT_STREAM)?;
     Ok(EventStream::http(HttpStream::new(endpoint, response, deadlines), unsaid))
 }

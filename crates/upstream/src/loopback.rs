@@ -139,6 +139,7 @@ impl Asked {
             model: &self.model,
             request: &self.request,
             issuer: "",
+            is_streamed: true,
             waits: Waits {
                 first_byte: Duration::from_secs(30),
                 between_bytes: Duration::from_secs(10),

@@ -3,7 +3,7 @@
 use chat::Event;
 
 use crate::Error;
-use crate::http::HttpStream;
+use crate::http::{HttpStream, HttpWhole};
 use crate::played::Played;
 
 /// The events of one answer. Dropping it closes the call.
@@ -16,6 +16,7 @@ pub struct EventStream {
 #[derive(Debug)]
 enum Source {
     Http(Box<HttpStream>),
+    Whole(Box<HttpWhole>),
     Played(Played),
     Over,
 }
@@ -23,6 +24,10 @@ enum Source {
 impl EventStream {
     pub(crate) fn http(stream: HttpStream, unsaid: Vec<&'static str>) -> Self {
         Self { source: Source::Http(Box::new(stream)), unsaid }
+    }
+
+    pub(crate) fn whole(answer: HttpWhole, unsaid: Vec<&'static str>) -> Self {
+        Self { source: Source::Whole(Box::new(answer)), unsaid }
     }
 
     pub(crate) fn played(steps: Played) -> Self {
@@ -39,6 +44,7 @@ impl EventStream {
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         let next = match &mut self.source {
             Source::Http(stream) => stream.next().await,
+            Source::Whole(answer) => answer.next().await,
             Source::Played(steps) => steps.next().await,
             Source::Over => return None,
         };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use super::{MAX_ERROR_BYTES, TRACEPARENT, expect_header, network};
+use super::{Arrived, MAX_ERROR_BYTES, TRACEPARENT, expect_header, network};
 use crate::deadlines::Deadlines;
 use crate::verbatim::Refusal;
 use crate::{Client, Error, HttpEndpoint, Verbatim, body, retry_after};
@@ -24,6 +24,7 @@ const MAX_TOLD_BYTES: usize = 256;
 pub struct Relayed {
     endpoint: HttpEndpoint,
     response: Response,
+    arrived: Arrived,
     deadlines: Deadlines,
     bytes: usize,
 }
@@ -64,7 +65,13 @@ pub(crate) async fn relay(
     let status = response.status();
     if status.is_success() {
         expect_header(endpoint, &response, CONTENT_ENCODING, "identity")?;
-        return Ok(Relayed { endpoint: endpoint.clone(), response, deadlines, bytes: 0 });
+        return Ok(Relayed {
+            endpoint: endpoint.clone(),
+            response,
+            arrived: Arrived::default(),
+            deadlines,
+            bytes: 0,
+        });
     }
     if status.is_redirection() {
         return Err(Error::Redirected { origin: endpoint.origin(), status: status.as_u16() });
@@ -126,12 +133,14 @@ impl Relayed {
         self.deadlines.begin();
     }
 
-    /// The next piece; `None` at the end of the body. Safe to drop while it waits.
+    /// The next piece, once the first output has come with all that is there; `None` at the end of the body. Safe to drop
+    /// while it waits.
     ///
     /// # Errors
     /// When the connection breaks, is silent for too long, or brings more than 64 MiB.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let piece = self.deadlines.watch(self.response.chunk()).await?;
+        let next = self.arrived.next(&mut self.response, self.deadlines.has_begun());
+        let piece = self.deadlines.watch(next).await?;
         let piece = piece.map_err(|error| network(&self.endpoint, error))?;
         self.bytes = self.bytes.saturating_add(piece.as_ref().map_or(0, Bytes::len));
         if self.bytes > MAX_ANSWER_BYTES {

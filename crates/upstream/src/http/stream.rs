@@ -7,6 +7,7 @@ use std::time::Duration;
 use chat::Event;
 use reqwest::Response;
 
+use super::Arrived;
 use crate::deadlines::Deadlines;
 use crate::{Error, HttpEndpoint, body};
 
@@ -18,6 +19,7 @@ const CLOSING: Duration = Duration::from_millis(250);
 pub(crate) struct HttpStream {
     endpoint: HttpEndpoint,
     response: Response,
+    arrived: Arrived,
     deadlines: Deadlines,
     frames: wire::sse::Decoder,
     decoder: Box<dyn wire::Decode>,
@@ -44,6 +46,7 @@ impl HttpStream {
         Self {
             endpoint: endpoint.clone(),
             response,
+            arrived: Arrived::default(),
             deadlines,
             frames: wire::sse::Decoder::default(),
             decoder: endpoint.dialect.decoder(),
@@ -74,10 +77,12 @@ impl HttpStream {
     async fn fill(&mut self) -> Result<(), Error> {
         if self.decoder.ended() {
             // To read the end of the body is what lets the connection be used again; the answer is whole without it.
-            let _ = self.deadlines.clock().timeout(CLOSING, self.response.chunk()).await;
+            let _ =
+                self.deadlines.clock().timeout(CLOSING, self.arrived.next(&mut self.response, false)).await;
             return self.finish();
         }
-        let piece = self.deadlines.watch(self.response.chunk()).await?;
+        let next = self.arrived.next(&mut self.response, self.deadlines.has_begun());
+        let piece = self.deadlines.watch(next).await?;
         match piece.map_err(|error| super::network(&self.endpoint, error))? {
             None => self.finish(),
             Some(piece) => {
