@@ -18,6 +18,7 @@ mod forerunner;
 mod gateway;
 mod keeping;
 mod key_place;
+mod key_places;
 mod layers;
 mod local_servers;
 mod log;

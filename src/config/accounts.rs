@@ -9,11 +9,11 @@ use pricing::Price;
 use routing::{Readiness, Source};
 use scripted::Script;
 use units::{ModelName, ProviderId};
-use upstream::{Dialect, Endpoint, HttpEndpoint};
+use upstream::{Dialect, Endpoint, HttpEndpoint, Key};
 
 use super::environment::Environment;
 use super::secret_source::{self, Found};
-use super::settings::{BaseUrl, KeyPlace, Kind, Provider, Providers};
+use super::settings::{BaseUrl, KeyPlaces, Kind, Provider, Providers};
 use super::{Defect, Error, layers};
 
 /// The most providers: each is a branch of the tree.
@@ -25,11 +25,19 @@ pub(super) struct Account {
     pub(super) id: ProviderId,
     pub(super) source: Source,
     pub(super) endpoint: Endpoint,
-    /// The command that says its key; until it was asked, the endpoint has none.
-    pub(super) key_command: Option<Vec<String>>,
+    /// Its keys; what commands say is not in the endpoint until they were asked.
+    pub(super) keys: Vec<Placed>,
     pub(super) readiness: Readiness,
     /// None when the server on this machine is to be asked for them.
     pub(super) models: Option<Vec<(ModelName, Option<Price>)>>,
+}
+
+/// A key that is known, or that a command says.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    /// The key of the configuration that names it, as `providers.a.api_key[1]`.
+    setting: String,
+    found: Found,
 }
 
 /// Checks all providers and looks their keys up.
@@ -54,17 +62,29 @@ pub(super) async fn unlocked(
 ) -> Result<Vec<Account>, Error> {
     let unlock = async |account: &Account| {
         let mut account = account.clone();
-        if let (Some(command), Endpoint::Http(endpoint)) = (&account.key_command, &mut account.endpoint) {
-            let setting = setting(&account.id);
-            endpoint.key = Some(secret_source::ask(command, &setting, environment, clock).await?);
+        if !account.keys.iter().any(|key| matches!(key.found, Found::Asked(_))) {
+            return Ok(account);
+        }
+        for key in &mut account.keys {
+            if let Found::Asked(command) = &key.found {
+                key.found = Found::Here(secret_source::ask(command, &key.setting, environment, clock).await?);
+            }
+        }
+        if let Endpoint::Http(endpoint) = account.endpoint {
+            account.endpoint = Endpoint::Http(endpoint.with_keys(known(&account.keys)));
         }
         Ok(account)
     };
     join_all(accounts.iter().map(unlock)).await.into_iter().collect()
 }
 
-fn setting(id: &ProviderId) -> String {
-    format!("providers.{id}.api_key")
+/// The keys that nobody has to be asked for.
+fn known(keys: &[Placed]) -> Vec<Key> {
+    let known = |placed: &Placed| match &placed.found {
+        Found::Here(secret) => Some(Key { place: placed.setting.clone(), secret: secret.clone() }),
+        Found::Nowhere | Found::Asked(_) => None,
+    };
+    keys.iter().filter_map(known).collect()
 }
 
 struct Entry<'a> {
@@ -112,7 +132,7 @@ impl Entry<'_> {
             readiness: Readiness::Ready,
             models: Some(self.played_by(&script)?),
             endpoint: Endpoint::Scripted(Arc::new(script)),
-            key_command: None,
+            keys: Vec::new(),
         })
     }
 
@@ -147,32 +167,43 @@ impl Entry<'_> {
         if models.is_empty() && !is_asked {
             return Err(self.defect(Defect::NoModels));
         }
-        let found = api_key.as_ref().map(|place| self.key(place, environment)).transpose()?;
-        let (readiness, key, key_command) = match found {
-            None => (Readiness::Ready, None, None),
-            Some(Found::Nowhere) => (Readiness::NoKey, None, None),
-            Some(Found::Here(key)) => (Readiness::Ready, Some(key), None),
-            Some(Found::Asked(command)) => (Readiness::Ready, None, Some(command)),
-        };
+        let keys = api_key.as_ref().map(|places| self.keys(places, environment)).transpose()?;
+        let readiness =
+            if keys.as_ref().is_some_and(Vec::is_empty) { Readiness::NoKey } else { Readiness::Ready };
+        let keys = keys.unwrap_or_default();
         let models = models.iter().map(|model| (model.name.clone(), model.price)).collect();
+        let endpoint = HttpEndpoint {
+            dialect,
+            has_responses: kind == Kind::OpenAi,
+            base_url: base_url.url().clone(),
+            key: None,
+            keys: None,
+            is_traced: self.provider.traceparent.unwrap_or(false),
+        };
         Ok(Account {
             id: self.id.clone(),
             source: Source::Model,
-            endpoint: Endpoint::Http(HttpEndpoint {
-                dialect,
-                has_responses: kind == Kind::OpenAi,
-                base_url: base_url.url().clone(),
-                key,
-                is_traced: self.provider.traceparent.unwrap_or(false),
-            }),
-            key_command,
+            endpoint: Endpoint::Http(endpoint.with_keys(known(&keys))),
+            keys,
             readiness,
             models: (!is_asked).then_some(models),
         })
     }
 
-    fn key(&self, place: &KeyPlace, environment: &Environment) -> Result<Found, Error> {
-        secret_source::look(place, &setting(self.id), environment)
+    /// The keys that are there, or that a command says; the places of the others are passed by.
+    fn keys(&self, places: &KeyPlaces, environment: &Environment) -> Result<Vec<Placed>, Error> {
+        let mut keys = Vec::new();
+        for (index, place) in places.0.iter().enumerate() {
+            let setting = match places.0.len() {
+                1 => format!("providers.{}.api_key", self.id),
+                _ => format!("providers.{}.api_key[{index}]", self.id),
+            };
+            match secret_source::look(place, &setting, environment)? {
+                Found::Nowhere => {}
+                found @ (Found::Here(_) | Found::Asked(_)) => keys.push(Placed { setting, found }),
+            }
+        }
+        Ok(keys)
     }
 
     fn no_model_twice(&self) -> Result<(), Error> {

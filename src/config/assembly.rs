@@ -79,9 +79,9 @@ pub async fn blueprint(loaded: &Loaded, clock: Clock, launcher: PathBuf) -> Resu
 
 /// What is known to be secret: whatever of it stands in a body is found.
 fn secrets(loaded: &Loaded, known: &[Known]) -> Result<Vec<Secret>, Error> {
-    let keys = known.iter().filter_map(|known| match &known.account.endpoint {
-        Endpoint::Http(endpoint) => endpoint.key.clone(),
-        Endpoint::Scripted(_) => None,
+    let keys = known.iter().flat_map(|known| match &known.account.endpoint {
+        Endpoint::Http(endpoint) => endpoint.secrets(),
+        Endpoint::Scripted(_) => Vec::new(),
     });
     let headers = super::telemetry::headers(loaded)?.into_iter().map(|header| header.value);
     Ok(keys.chain(headers).collect())

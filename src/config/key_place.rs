@@ -42,9 +42,9 @@ impl<'de> Deserialize<'de> for KeyPlace {
 
 struct Key;
 
-impl Key {
+impl KeyPlace {
     /// The words for what stands where a place is wanted; it may be the key, so they do not repeat it.
-    fn refuse<T, E: de::Error>() -> Result<T, E> {
+    pub(super) fn refuse<T, E: de::Error>() -> Result<T, E> {
         Err(E::custom(
             "a key does not belong in the configuration: write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}",
         ))
@@ -59,19 +59,19 @@ impl<'de> Visitor<'de> for Key {
     }
 
     fn visit_str<E: de::Error>(self, _: &str) -> Result<KeyPlace, E> {
-        Self::refuse()
+        KeyPlace::refuse()
     }
 
     fn visit_u64<E: de::Error>(self, _: u64) -> Result<KeyPlace, E> {
-        Self::refuse()
+        KeyPlace::refuse()
     }
 
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<KeyPlace, E> {
-        Self::refuse()
+        KeyPlace::refuse()
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<KeyPlace, E> {
-        Self::refuse()
+        KeyPlace::refuse()
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<KeyPlace, A::Error> {

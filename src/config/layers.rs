@@ -15,7 +15,7 @@ use super::assembly::ROLES;
 use super::environment::{CONFIG, Environment};
 use super::forerunner::{self, Translated};
 use super::origins::{Origin, Origins};
-use super::settings::{DEFAULTS, DEFAULTS_NAME, Folders, Settings};
+use super::settings::{DEFAULTS, DEFAULTS_NAME, Folders, KeyPlace, KeyPlaces, Settings};
 use super::{Error, Flags};
 
 /// Variables that the vendors' own tools read, and whose base URL they are.
@@ -263,7 +263,7 @@ struct ProviderPaths {
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    api_key: Option<KeyPath>,
+    api_key: Option<KeyPlaces>,
 }
 
 #[derive(Serialize)]
@@ -290,11 +290,9 @@ impl Anchor<'_> {
         let ca_file = placed(&settings.upstream.ca_file)?;
         let mut providers = BTreeMap::new();
         for (id, provider) in settings.providers.iter() {
-            let key_file = provider.api_key.as_ref().and_then(|place| place.file.as_ref());
             let script = placed(&provider.script)?;
-            let key_file = key_file.map(|path| self.place(path)).transpose()?;
-            if script.is_some() || key_file.is_some() {
-                let api_key = key_file.map(|file| KeyPath { file });
+            let api_key = provider.api_key.as_ref().map(|places| self.keys(places)).transpose()?.flatten();
+            if script.is_some() || api_key.is_some() {
                 providers.insert(id.clone(), ProviderPaths { script, api_key });
             }
         }
@@ -306,6 +304,16 @@ impl Anchor<'_> {
             upstream: ca_file.map(|ca_file| UpstreamPaths { ca_file }),
             providers,
         })
+    }
+
+    /// All places of a provider's keys: a list takes another one's place as a whole.
+    fn keys(&self, places: &KeyPlaces) -> Result<Option<KeyPlaces>, Error> {
+        let placed = |place: &KeyPlace| {
+            let file = place.file.as_ref().map(|path| self.place(path)).transpose()?;
+            Ok(KeyPlace { file, ..place.clone() })
+        };
+        let placed: Vec<KeyPlace> = places.0.iter().map(placed).collect::<Result<_, Error>>()?;
+        Ok(placed.iter().any(|place| place.file.is_some()).then_some(KeyPlaces(placed)))
     }
 
     fn place(&self, path: &Path) -> Result<PathBuf, Error> {

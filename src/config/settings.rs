@@ -20,6 +20,7 @@ pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
 pub use super::gateway::{Aliases, Gateway, OnHangUp};
 pub use super::keeping::{Disk, Retention};
 pub use super::key_place::KeyPlace;
+pub use super::key_places::KeyPlaces;
 pub use super::log::{Format, Level, Log, Targets};
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
@@ -125,9 +126,9 @@ pub struct Provider {
     /// Where its API is; vendors have a usual one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<BaseUrl>,
-    /// Where its key is: a command that says it, a file, or a variable.
+    /// Where its key is: a command that says it, a file, or a variable; or a list, for keys that take turns.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key: Option<KeyPlace>,
+    pub api_key: Option<KeyPlaces>,
     /// Whether it is told which trace a call belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<bool>,

@@ -263,6 +263,23 @@ fn nothing_that_is_shown_holds_a_key() {
 }
 
 #[test]
+fn files_in_a_list_of_keys_begin_at_the_file_that_names_them() {
+    let mut home = Home::new();
+    for name in ["one", "two"] {
+        std::fs::write(home.path(name), name).unwrap();
+        std::fs::set_permissions(home.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    for (list, expected) in [("[{file: ~/one}, {file: ~/two}]", 2), ("[{file: ~/two}]", 1)] {
+        let text = format!("providers: {{mine: {{kind: openai, api_key: {list}, models: [{{name: m}}]}}}}");
+        home = home.file(&text);
+        let loaded = home.load(&Flags::default()).unwrap();
+        let mine = loaded.accounts.iter().find(|account| account.id.as_str() == "mine").unwrap();
+        let upstream::Endpoint::Http(endpoint) = &mine.endpoint else { panic!("it is no script") };
+        assert_eq!(endpoint.secrets().len(), expected);
+    }
+}
+
+#[test]
 fn what_is_printed_reads_back_as_the_same_settings() {
     let home = Home::new()
         .file("agents: {editor: {model: [openai/gpt-6-sol, anthropic/claude-opus-5-5], temperature: 0.3}}\nproviders: {mine: {kind: openai_compatible, base_url: \"http://127.0.0.1:9/v1\", models: [{name: m, price: {input: 0.0036, cached_input: 0, cache_written: 1, output: 2.5}}]}, vllm: null}\nworkspaces: {roots: [~/code, rel]}")

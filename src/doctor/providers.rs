@@ -6,7 +6,8 @@ use std::time::Duration;
 use clock::Clock;
 use futures_util::future::join_all;
 use routing::Readiness;
-use upstream::{Client, Endpoint, FailureClass};
+use units::ProviderId;
+use upstream::{Client, Endpoint, FailureClass, HttpEndpoint};
 
 use super::Finding;
 use crate::config::{Contact, Loaded};
@@ -37,6 +38,32 @@ pub(super) async fn look(loaded: &Loaded, clock: &Clock) -> Vec<Finding> {
     findings
 }
 
+/// A provider with several keys: how many of them it takes.
+async fn ask_each(
+    id: &ProviderId,
+    keys: &[HttpEndpoint],
+    client: &Client,
+    clock: &Clock,
+) -> (Option<Finding>, bool) {
+    let origin = keys.first().map(HttpEndpoint::origin).unwrap_or_default();
+    let ask = async |key| clock.timeout(ANSWER_WITHIN, client.models(key)).await;
+    let answers = join_all(keys.iter().map(ask)).await;
+    // One that has no such list was reached, and refused no key.
+    let took = |error: &upstream::Error| error.class() == FailureClass::Client;
+    let is_refused = |error: &upstream::Error| error.class() == FailureClass::Key;
+    let taken = answers.iter().filter(|one| matches!(one, Ok(Ok(_))) || matches!(one, Ok(Err(e)) if took(e)));
+    let refused = answers.iter().filter(|one| matches!(one, Ok(Err(error)) if is_refused(error)));
+    let (taken, refused, all) = (taken.count(), refused.count(), keys.len());
+    let text = format!("{id}: {origin} takes {taken} of {all} keys, and refuses {refused}");
+    let finding = match (taken, refused) {
+        (0, 0) => Finding::warn(ABOUT, text, "check its `base_url`, the network and a proxy"),
+        (0, _) => Finding::fail(ABOUT, text, format!("check the keys at `providers.{id}.api_key`")),
+        (_, 0) => Finding::ok(ABOUT, text),
+        (_, _) => Finding::warn(ABOUT, text, format!("check the keys at `providers.{id}.api_key`")),
+    };
+    (Some(finding), taken > 0)
+}
+
 /// What is found of one, if it is worth a word, and whether it can answer.
 async fn ask(contact: &Contact, client: &Client, clock: &Clock) -> (Option<Finding>, bool) {
     let id = &contact.id;
@@ -50,6 +77,9 @@ async fn ask(contact: &Contact, client: &Client, clock: &Clock) -> (Option<Findi
         }
         Endpoint::Http(endpoint) => endpoint,
     };
+    if endpoint.keys.is_some() {
+        return ask_each(id, &endpoint.each(), client, clock).await;
+    }
     let origin = endpoint.origin();
     match clock.timeout(ANSWER_WITHIN, client.models(endpoint)).await {
         Ok(Ok(models)) => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clock::Clock;
 use units::ModelName;
 
+use crate::keys::Turns;
 use crate::{Endpoint, Error, EventStream, HttpEndpoint, Relayed, Verbatim, http, played, tls};
 
 /// How long a list of models may take.
@@ -117,7 +118,7 @@ impl Client {
     /// When the provider refuses, cannot be reached or takes too long.
     pub async fn call(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<EventStream, Error> {
         match endpoint {
-            Endpoint::Http(endpoint) => http::call(self, endpoint, call).await,
+            Endpoint::Http(endpoint) => self.call_http(endpoint, call).await,
             Endpoint::Scripted(script) => played::call(&self.clock, script, call).await,
         }
     }
@@ -127,7 +128,37 @@ impl Client {
     /// # Errors
     /// When the provider refuses, cannot be reached or takes too long.
     pub async fn relay(&self, endpoint: &HttpEndpoint, call: &Verbatim<'_>) -> Result<Relayed, Error> {
-        http::relay(self, endpoint, call).await
+        let Some(mut turns) = Turns::start(&self.clock, endpoint, call.waits) else {
+            return http::relay(self, endpoint, call).await;
+        };
+        while let Some(taken) = turns.take() {
+            let call = Verbatim { waits: taken.waits, ..*call };
+            match http::relay(self, &taken.endpoint, &call).await {
+                Ok(answer) => {
+                    turns.worked(&taken);
+                    return Ok(answer);
+                }
+                Err(error) => turns.failed(&taken, error)?,
+            }
+        }
+        Err(turns.refusal())
+    }
+
+    async fn call_http(&self, endpoint: &HttpEndpoint, call: &Call<'_>) -> Result<EventStream, Error> {
+        let Some(mut turns) = Turns::start(&self.clock, endpoint, call.waits) else {
+            return http::call(self, endpoint, call).await;
+        };
+        while let Some(taken) = turns.take() {
+            let call = Call { waits: taken.waits, ..*call };
+            match http::call(self, &taken.endpoint, &call).await {
+                Ok(stream) => {
+                    turns.worked(&taken);
+                    return Ok(stream);
+                }
+                Err(error) => turns.failed(&taken, error)?,
+            }
+        }
+        Err(turns.refusal())
     }
 
     /// The models that an endpoint says it serves, at most 1,000; those whose names cannot be configured are left out.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrets::Secret;
 use url::Url;
 
-use crate::Error;
+use crate::{Error, Keys};
 
 /// A vendor's wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct HttpEndpoint {
     pub base_url: Url,
     /// The key it asks for; local servers ask for none.
     pub key: Option<Secret>,
+    /// Where it has several keys: all of them; then `key` is the first, and each call takes one whose turn it is.
+    pub keys: Option<Arc<Keys>>,
     /// Whether it is told which trace a call belongs to.
     pub is_traced: bool,
 }
@@ -93,6 +95,7 @@ mod tests {
             has_responses: false,
             base_url: url.parse().unwrap(),
             key: None,
+            keys: None,
             is_traced: false,
         }
     }

@@ -10,6 +10,7 @@ mod dialect;
 mod endpoint;
 mod error;
 mod http;
+mod keys;
 #[cfg(test)]
 mod loopback;
 mod played;
@@ -23,6 +24,7 @@ pub use client::{Call, Client, Options, TraceParent, Waits};
 pub use endpoint::{Dialect, Endpoint, HttpEndpoint};
 pub use error::{Error, FailureClass, Wait};
 pub use http::Relayed;
+pub use keys::{Key, Keys, MAX_KEYS};
 pub use stream::EventStream;
 pub use verbatim::{Refusal, Verbatim};
 pub use way::{Method, Way};

@@ -63,6 +63,7 @@ impl Server {
             has_responses: false,
             base_url: format!("{}{base}", self.address).parse().unwrap(),
             key: Some(Secret::try_new(KEY).unwrap()),
+            keys: None,
             is_traced: false,
         }
     }
@@ -88,7 +89,7 @@ async fn serve(mut socket: TcpStream, answer: Arc<[u8]>, then: Then, seen: mpsc:
     }
 }
 
-async fn read_request(socket: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_request(socket: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes);

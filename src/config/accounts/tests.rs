@@ -154,3 +154,33 @@ fn a_script_plays_its_models_at_the_prices_of_the_entry() {
     std::fs::write(&path, "rules: []").unwrap();
     assert!(matches!(read_one(&entry(""), &[]), Err(Error::Script(_))));
 }
+
+#[test]
+fn a_list_of_places_is_as_many_keys_and_those_that_are_not_set_are_passed_by() {
+    let text =
+        "a: {kind: openai, models: [{name: m}], api_key: [{env: ONE}, {env: [NONE, TWO]}, {env: THREE}]}";
+    let account = read_one(text, &[("ONE", "1"), ("THREE", "3")]).unwrap();
+    let Endpoint::Http(endpoint) = &account.endpoint else { panic!("it is no script") };
+    let keys = endpoint.keys.as_ref().unwrap();
+    let found: Vec<_> = keys.all().map(|key| (key.place.as_str(), key.secret.expose())).collect();
+    assert_eq!(found, [("providers.a.api_key[0]", "1"), ("providers.a.api_key[2]", "3")]);
+    assert_eq!(account.readiness, Readiness::Ready);
+    assert!(!format!("{account:?}").contains("\"1\""));
+    let none = read_one(text, &[]).unwrap();
+    assert_eq!((key(&none), none.readiness), (None, Readiness::NoKey));
+    let one = read_one(text, &[("TWO", "2")]).unwrap();
+    assert_eq!(key(&one), Some("2"));
+}
+
+#[test]
+fn a_list_without_places_or_with_too_many_is_refused_and_repeats_no_key() {
+    let many = ["{env: K}"; upstream::MAX_KEYS + 1].join(", ");
+    let cases =
+        [("[]", "an empty list"), (many.as_str(), "more than 8"), ("[sk-live]", "a key does not belong")];
+    for (list, words) in cases {
+        let list = if list.starts_with('[') { list.to_owned() } else { format!("[{list}]") };
+        let text = format!("a: {{kind: openai, models: [{{name: m}}], api_key: {list}}}");
+        let refused = yaml::from_str::<Providers>("test.yaml", &text).unwrap_err().to_string();
+        assert!(refused.contains(words) && !refused.contains("sk-live"), "{refused}");
+    }
+}

@@ -32,6 +32,7 @@ impl Picky {
             has_responses: false,
             base_url,
             key: None,
+            keys: None,
             is_traced: false,
         });
         House::build(Clock::real(), vec![("a/x", endpoint)], Choice::Named(vec!["a/x".parse().unwrap()]))

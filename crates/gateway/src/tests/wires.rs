@@ -25,7 +25,14 @@ impl Provider {
     fn endpoint(&self, dialect: Dialect) -> Endpoint {
         let base_url = format!("http://{}", self.listener.local_addr().unwrap()).parse().unwrap();
         let has_responses = false;
-        Endpoint::Http(HttpEndpoint { dialect, has_responses, base_url, key: None, is_traced: false })
+        Endpoint::Http(HttpEndpoint {
+            dialect,
+            has_responses,
+            base_url,
+            key: None,
+            keys: None,
+            is_traced: false,
+        })
     }
 
     async fn serve(self) -> Infallible {

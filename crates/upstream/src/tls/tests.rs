@@ -48,6 +48,7 @@ fn endpoint(url: &str) -> Endpoint {
         has_responses: false,
         base_url: url.parse().unwrap(),
         key: None,
+        keys: None,
         is_traced: false,
     })
 }
