@@ -34,6 +34,7 @@ mod refusal;
 pub(crate) mod request_id;
 mod requests;
 mod responses;
+mod retrieved;
 mod sse;
 mod template;
 mod traced;
@@ -133,9 +134,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/responses/{id:resp_[^/]+}/input_items", [get().to(responses::input_items)]))
         .service(at("/v1/embeddings", [post().to(dialects::embeddings)]))
         .service(at("/v1/models", [get().to(dialects::models)]))
-        .service(at("/v1/models/{call:.*}", [post().to(dialects::gemini)]))
+        .service(at("/v1/models/{call:.*}", [get().to(retrieved::model), post().to(dialects::gemini)]))
         .service(at("/v1beta/models", [get().to(dialects::gemini_models)]))
-        .service(at("/v1beta/models/{call:.*}", [post().to(dialects::gemini)]))
+        .service(at(
+            "/v1beta/models/{call:.*}",
+            [get().to(retrieved::gemini_model), post().to(dialects::gemini)],
+        ))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
         .service(at("/v1/workflows/{id}", [get().to(workflows::show)]))

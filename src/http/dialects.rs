@@ -22,7 +22,7 @@ use super::identity::Caller;
 use super::pouring::{Spout, pour};
 use super::request_id::RequestId;
 use super::responses::{Keeper, Shelf, Unkept, Unprepared};
-use super::{Desk, Refusal, template};
+use super::{Desk, Refusal, retrieved, template};
 use crate::config::settings::OnHangUp;
 
 /// Who answered: `provider/model`.
@@ -108,7 +108,7 @@ pub(super) async fn gemini(
     });
     let Some((way, operation)) = known else {
         let path = request.path().to_owned();
-        return Refusal::NoRoute { path }.error_response();
+        return HttpResponse::from_error(Refusal::NoRoute { path });
     };
     answer(&request, &desk, body, Question { dialect: Dialect::Gemini, way, operation }).await
 }
@@ -287,7 +287,11 @@ fn failed(dialect: Dialect, error: &gateway::Error, request_id: &str) -> HttpRes
     refused(dialect, &failure, retry_after)
 }
 
-fn refused(dialect: Dialect, failure: &Failure<'_>, retry_after: Option<Duration>) -> HttpResponse {
+pub(super) fn refused(
+    dialect: Dialect,
+    failure: &Failure<'_>,
+    retry_after: Option<Duration>,
+) -> HttpResponse {
     // Only Anthropic's clients know its status for a provider without room by name; all take it for a server's error.
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
@@ -298,7 +302,7 @@ fn refused(dialect: Dialect, failure: &Failure<'_>, retry_after: Option<Duration
     response.body(wire::error_body(dialect, failure))
 }
 
-fn id_of(request: &HttpRequest) -> String {
+pub(super) fn id_of(request: &HttpRequest) -> String {
     request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()).unwrap_or_default()
 }
 
@@ -306,12 +310,12 @@ fn id_of(request: &HttpRequest) -> String {
 pub(super) async fn models(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let names = names(&request, &desk);
     let names = names.iter().map(String::as_str);
-    let is_anthropics = request.headers().contains_key("anthropic-version");
-    let is_geminis = request.headers().contains_key("x-goog-api-key");
-    json(match (is_anthropics, is_geminis) {
-        (true, _) => wire::anthropic::models_list(names),
-        (_, true) => wire::gemini::models_list(names),
-        (false, false) => wire::openai_chat::models_list(names, desk.clock.wall().0 / 1_000),
+    json(match retrieved::asker(&request) {
+        Dialect::Anthropic => wire::anthropic::models_list(names),
+        Dialect::Gemini => wire::gemini::models_list(names),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            wire::openai_chat::models_list(names, desk.clock.wall().0 / 1_000)
+        }
     })
 }
 
@@ -340,7 +344,7 @@ fn names(request: &HttpRequest, desk: &Desk) -> Vec<String> {
     names
 }
 
-fn models_of(request: &HttpRequest) -> Models {
+pub(super) fn models_of(request: &HttpRequest) -> Models {
     Caller::of(request).principal.grant().map(|grant| grant.models.clone()).unwrap_or_default()
 }
 
@@ -377,8 +381,7 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
 
 /// The same answer, its refusal said in the dialect of whoever asked here.
 pub(super) fn reworded(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
-    let route = template::of(response.request());
-    let Some(dialect) = route.and_then(|route| of(&route)) else { return response };
+    let Some(dialect) = retrieved::spoken(response.request()) else { return response };
     let Some(refusal) = response.response().error().and_then(|error| error.as_error::<Refusal>()) else {
         return response;
     };

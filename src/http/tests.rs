@@ -15,6 +15,7 @@ mod pages;
 mod refusals;
 mod requests;
 mod responses;
+mod retrieved;
 mod stage;
 mod streams;
 mod unanswered;

@@ -132,7 +132,7 @@ fn refuses_a_folder_that_cannot_be_written() {
         let error = Writer::open(&database).err().expect("the folder takes no file");
         assert!(matches!(error, Error::File { .. }), "{error:?}");
         let text = error.to_string();
-        assert!(text.contains(path.to_str().unwrap()) && text.contains("let this user write"), "{text}");
+        assert!(text.contains(path.to_str().unwrap()) && text.contains("this user may write"), "{text}");
         assert!(matches!(Readers::open(&database, NonZeroUsize::MIN), Err(Error::File { .. })));
     }
 }
