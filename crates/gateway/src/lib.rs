@@ -6,6 +6,7 @@
 mod alive;
 mod asked;
 mod concluding;
+mod counting;
 mod dropped;
 mod error;
 mod fault;
@@ -195,7 +196,11 @@ impl Gateway {
                 return Ok(());
             }
         }
-        Err(run.unavailable())
+        match candidates.first() {
+            // A client that may not know how much room there is gives up, or fills it.
+            Some(first) if counting::is_count(relay.way) => relaying.estimate(&first.id),
+            _ => Err(run.unavailable()),
+        }
     }
 
     async fn answer(

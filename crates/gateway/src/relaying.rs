@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat::Parameter;
+use units::DeploymentId;
 use upstream::{HttpEndpoint, Method, Relayed, Verbatim, Way};
 use wire::hot::{Field, Hot};
 use wire::patch::{self, Patch};
@@ -17,7 +18,7 @@ use crate::alive::{self, Alive};
 use crate::asked::Asked;
 use crate::run::Ask;
 use crate::translating::{self, Translating};
-use crate::{Begun, Deployment, MAX_ANSWER_BYTES, Out, Why};
+use crate::{Begun, Deployment, Error, MAX_ANSWER_BYTES, Out, Why, counting};
 
 /// A request as it came in.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +103,20 @@ impl<'a, O: Out> Relaying<'a, O> {
         let understood = self.understood.insert(understood);
         let (out, encoder, keep_alive) = (&mut *self.out, &mut self.encoder, self.keep_alive);
         Translating { relay, understood, keep_alive, out, encoder }.ask(asked, untold).await
+    }
+
+    /// Answers how many tokens there are without anybody who knows.
+    pub(crate) fn estimate(&mut self, first: &DeploymentId) -> Result<(), Error> {
+        let relay = self.relay;
+        let understood = wire::request(relay.dialect, relay.body, relay.model, false);
+        let refuse = |invalid| Error::Refused {
+            deployment: first.clone(),
+            why: Why::BadRequest(invalid),
+            attempts: Vec::new(),
+        };
+        let understood = understood.map_err(refuse)?;
+        self.out.begin(counting::answer(relay.dialect, &understood.request, first.clone()));
+        Ok(())
     }
 
     /// Ends a stream that broke off, in the client's dialect.

@@ -193,9 +193,13 @@ impl<'a> Turns<'a> {
         if !self.keys.judge(taken.turn, &error, self.clock, &self.endpoint.origin()) {
             return Err(error);
         }
-        // To wait is a better remedy than to look at keys: a limit says more than a refusal.
-        let is_limited = |error: &Error| matches!(error, Error::Status { status: 429, .. });
-        self.refusal = Some(self.refusal.take().filter(is_limited).unwrap_or(error));
+        // To wait is a better remedy than to look at keys, and the key that has room first is the one to wait for.
+        let waits = |error: &Error| match error {
+            Error::Status { status: 429, retry_after, .. } => retry_after.unwrap_or(LIMITED_FOR),
+            _ => Duration::MAX,
+        };
+        let known = self.refusal.take().filter(|known| waits(known) < waits(&error));
+        self.refusal = Some(known.unwrap_or(error));
         Ok(())
     }
 

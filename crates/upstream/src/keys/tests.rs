@@ -168,6 +168,16 @@ async fn a_limit_of_one_key_is_no_limit_of_the_other_and_says_more_than_a_refusa
 }
 
 #[tokio::test]
+async fn where_all_are_limited_the_shortest_wait_is_told() {
+    let limited = |wait: &str| refusal("429 Too Many Requests", &format!("retry-after: {wait}\r\n"));
+    for waits in [["3600", "7"], ["7", "3600"]] {
+        let vendor = Vendor::start(&[("a", limited(waits[0])), ("b", limited(waits[1]))]).await;
+        let error = call(&vendor.endpoint(&["a", "b"]), &Clock::real()).await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_about_the_key_is_not_asked_with_another() {
     for status in ["400 Bad Request", "500 Internal Server Error", "503 Service Unavailable"] {
         let vendor = Vendor::start(&[("a", refusal(status, "")), ("b", answer())]).await;
