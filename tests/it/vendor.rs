@@ -25,6 +25,8 @@ pub(crate) struct Asked {
     pub(crate) text: String,
     /// The trace that the call says it belongs to.
     pub(crate) traceparent: Option<String>,
+    /// Whether it asks for the answer in pieces.
+    pub(crate) is_streamed: bool,
     /// The whole body: two calls of one body ask for the same thing.
     pub(crate) body: String,
 }
@@ -169,17 +171,23 @@ impl Desk {
         if !self.may_answer(&asked) || !listens(&stream)? {
             return Ok(());
         }
-        let frames = match (self.rule)(&asked) {
-            Says::Text(text) => text_frames(&text),
-            Says::Calls(calls) => call_frames(&calls),
+        let (message, reason) = match (self.rule)(&asked) {
+            Says::Text(text) => (json!({"content": text}), "stop"),
+            Says::Calls(calls) => (json!({"tool_calls": tool_calls(&calls)}), "tool_calls"),
             Says::Fails(status) => return refuse(&mut stream, status, "played by a test"),
             Says::Refuses(words) => return refuse(&mut stream, 400, words),
         };
+        // Noted before the end is sent, so that nobody knows of the answer earlier than the ledger.
+        if !asked.is_streamed {
+            let whole = whole(&message, reason).to_string();
+            stream.write_all(head("200 OK", "application/json", Some(whole.len())).as_bytes())?;
+            self.ledger().answered.push(asked);
+            return stream.write_all(whole.as_bytes());
+        }
         stream.write_all(head("200 OK", "text/event-stream", None).as_bytes())?;
-        for frame in frames {
+        for frame in frames(&message, reason) {
             stream.write_all(format!("data: {frame}\n\n").as_bytes())?;
         }
-        // Noted before the end is sent, so that nobody knows of the answer earlier than the ledger.
         self.ledger().answered.push(asked);
         stream.write_all(b"data: [DONE]\n\n")
     }
@@ -239,7 +247,8 @@ fn asked(body: String) -> Asked {
     for message in json["messages"].as_array().unwrap() {
         writeln!(text, "{}", message["content"].as_str().unwrap_or_default()).unwrap();
     }
-    Asked { model: json["model"].as_str().unwrap().to_owned(), text, traceparent: None, body }
+    let is_streamed = json["stream"].as_bool().unwrap_or(false);
+    Asked { model: json["model"].as_str().unwrap().to_owned(), text, traceparent: None, is_streamed, body }
 }
 
 fn head(status: &str, kind: &str, length: Option<usize>) -> String {
@@ -247,30 +256,36 @@ fn head(status: &str, kind: &str, length: Option<usize>) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n{length}connection: close\r\n\r\n")
 }
 
-/// The text in two pieces, for an answer comes in pieces.
-fn text_frames(text: &str) -> Vec<Value> {
-    let (first, second) = text.split_at(text.floor_char_boundary(text.len() / 2));
-    let delta = |text: &str| json!({"choices": [{"index": 0, "delta": {"content": text}}]});
-    let mut frames = vec![delta(first), delta(second)];
-    frames.extend(end_frames("stop"));
-    frames
-}
-
-fn call_frames(calls: &[(&str, Value)]) -> Vec<Value> {
+fn tool_calls(calls: &[(&str, Value)]) -> Vec<Value> {
     let call = |(index, (name, arguments)): (usize, &(&str, Value))| {
         let function = json!({"name": name, "arguments": arguments.to_string()});
-        let call = json!({"index": index, "id": format!("call_{index}"), "function": function});
-        json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+        json!({"index": index, "id": format!("call_{index}"), "type": "function", "function": function})
     };
-    let mut frames: Vec<Value> = calls.iter().enumerate().map(call).collect();
-    frames.extend(end_frames("tool_calls"));
+    calls.iter().enumerate().map(call).collect()
+}
+
+fn whole(message: &Value, reason: &str) -> Value {
+    let mut message = message.clone();
+    message["role"] = json!("assistant");
+    let choice = json!({"index": 0, "message": message, "finish_reason": reason});
+    json!({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": usage()})
+}
+
+/// Text in two pieces, for an answer comes in pieces; a piece for each call of a tool.
+fn frames(message: &Value, reason: &str) -> Vec<Value> {
+    let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]});
+    let mut frames = if let Some(text) = message["content"].as_str() {
+        let (first, second) = text.split_at(text.floor_char_boundary(text.len() / 2));
+        vec![delta(json!({"content": first})), delta(json!({"content": second}))]
+    } else {
+        let calls = message["tool_calls"].as_array().into_iter().flatten();
+        calls.map(|call| delta(json!({"tool_calls": [call]}))).collect()
+    };
+    frames.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}));
+    frames.push(json!({"choices": [], "usage": usage()}));
     frames
 }
 
-fn end_frames(reason: &str) -> [Value; 2] {
-    let usage = json!({"prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS});
-    [
-        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}),
-        json!({"choices": [], "usage": usage}),
-    ]
+fn usage() -> Value {
+    json!({"prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS})
 }

@@ -194,9 +194,12 @@ impl<'a> Turns<'a> {
             return Err(error);
         }
         // To wait is a better remedy than to look at keys, and the key that has room first is the one to wait for.
-        let waits = |error: &Error| match error {
-            Error::Status { status: 429, retry_after, .. } => retry_after.unwrap_or(LIMITED_FOR),
-            _ => Duration::MAX,
+        let waits = |error: &Error| {
+            if let Error::Status { status: 429, retry_after, .. } = error {
+                retry_after.unwrap_or(LIMITED_FOR)
+            } else {
+                Duration::MAX
+            }
         };
         let known = self.refusal.take().filter(|known| waits(known) < waits(&error));
         self.refusal = Some(known.unwrap_or(error));
