@@ -22,7 +22,7 @@ const CONNECTIONS: usize = 16;
 const STREAMS: usize = 512;
 const LARGE_BYTES: usize = 400_000;
 /// How long memory may take to be given back after the load.
-const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(60);
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(150);
 const SETTLED_AFTER: Duration = Duration::from_secs(15);
 
 /// One round of one side.

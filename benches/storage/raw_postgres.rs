@@ -152,7 +152,7 @@ impl Raw {
     }
 
     /// Leaves the server as it was.
-    pub(crate) fn drop_schemas(&self, urls: &[&str]) {
+    pub(crate) fn drop_schemas(&self, urls: &[String]) {
         for url in urls {
             let schema = url.split_once("schema=").expect("the schema was put there").1;
             let sql = format!("DROP SCHEMA {schema} CASCADE");
