@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
 use tracing_subscriber::Layer;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{DefaultFields, FormatFields, JsonFields, Writer};
+use tracing_subscriber::fmt::{FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,6 +18,24 @@ use crate::telemetry::Outlet;
 /// Writes log lines while what is live steps aside.
 #[derive(Clone)]
 struct Aside(MultiProgress);
+
+/// Shows what a span was begun with. What is found out at its end no line tells any more: it goes to the traces, and to write
+/// it into each span's line for nobody was a sixth of what a relayed call costs (docs/benchmarks.md).
+struct AsBegun<F>(F);
+
+impl<'writer, F: FormatFields<'writer>> FormatFields<'writer> for AsBegun<F> {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> std::fmt::Result {
+        self.0.format_fields(writer, fields)
+    }
+
+    fn add_fields(
+        &self,
+        _: &'writer mut FormattedFields<Self>,
+        _: &tracing::span::Record<'_>,
+    ) -> std::fmt::Result {
+        Ok(())
+    }
+}
 
 /// For commands whose news is on the screen.
 pub(crate) const QUIET: LevelFilter = LevelFilter::WARN;
@@ -70,8 +90,13 @@ fn begin(log: &Log, level: LevelFilter, progress: &MultiProgress, outlet: Option
     let is_terminal = io::stderr().is_terminal();
     let colours = is_terminal && console::colors_enabled_stderr();
     let lines = match (log.format, is_terminal) {
-        (Format::Json, _) | (Format::Auto, false) => lines.json().boxed(),
-        (Format::Text, _) | (Format::Auto, true) => lines.with_target(false).with_ansi(colours).boxed(),
+        (Format::Json, _) | (Format::Auto, false) => {
+            lines.json().fmt_fields(AsBegun(JsonFields::new())).boxed()
+        }
+        (Format::Text, _) | (Format::Auto, true) => {
+            let lines = lines.with_target(false).with_ansi(colours);
+            lines.fmt_fields(AsBegun(DefaultFields::new())).boxed()
+        }
     };
     let spans = outlet.map(|outlet| {
         let house = HOUSE.map(|name| (name, LevelFilter::INFO));

@@ -10,8 +10,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
-use tracing::field::display;
-use tracing::{Level, Span, enabled};
+use tracing::{Level, enabled};
 
 use super::auditing::Asked;
 use super::door::Arrival;
@@ -25,18 +24,13 @@ const MAX_BYTES: usize = 64;
 /// A request's number, for whoever answers it.
 pub(super) struct RequestId(pub(super) String);
 
-/// The middleware that names the request, in the span that is around it, and logs what failed inside.
+/// The middleware that puts the number on the answer, and logs what failed inside.
 pub(crate) async fn named(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let arrival = request.conn_data::<Arrival>();
-    let is_trusted = arrival.is_some_and(|arrival| gate::of(&request).trusts(arrival));
-    let brought = is_trusted.then(|| brought(request.headers())).flatten();
-    let id = brought.unwrap_or_else(fresh);
+    let id = of(&request);
     let method = request.method().clone();
-    Span::current().record("request.id", display(&id));
-    request.extensions_mut().insert(RequestId(id.clone()));
     let (asked, recordable) = Asked::of(&id, &request);
     let answered = match recordable {
         Ok(()) => next.call(request).await,
@@ -60,6 +54,19 @@ pub(crate) async fn named(
             Err(InternalError::from_response(error, response).into())
         }
     }
+}
+
+/// The number of this request, which has it from the first look on.
+pub(super) fn of(request: &ServiceRequest) -> String {
+    if let Some(RequestId(id)) = request.extensions().get::<RequestId>() {
+        return id.clone();
+    }
+    let arrival = request.conn_data::<Arrival>();
+    let is_trusted = arrival.is_some_and(|arrival| gate::of(request).trusts(arrival));
+    let brought = is_trusted.then(|| brought(request.headers())).flatten();
+    let id = brought.unwrap_or_else(fresh);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    id
 }
 
 /// 16 hexadecimal digits; without randomness the request still gets an answer.

@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use super::door::Arrival;
-use super::{Desk, gate, identity, template};
+use super::{Desk, gate, identity, request_id, template};
 use crate::telemetry::context::{TRACEPARENT, Trust, adopt};
 
 /// Those that everybody knows; what a client invents makes no span, no series and no entry of its own.
@@ -35,7 +35,7 @@ pub(crate) async fn trace<B: MessageBody + 'static>(
         http.request.method = method,
         http.route = route.as_deref(),
         http.response.status_code = Empty,
-        request.id = Empty,
+        request.id = request_id::of(&request),
     );
     adopt(&span, request.headers(), trust(&request));
     let answered = next.call(request).instrument(span.clone()).await;
