@@ -100,6 +100,24 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .app_data(web::JsonConfig::default().limit(usize::MAX).error_handler(refusal::of_body))
         .app_data(web::QueryConfig::default().error_handler(refusal::of_query))
         .app_data(web::PathConfig::default().error_handler(refusal::of_path))
+        // They are looked through in this order, and most requests are for these.
+        .service(at("/v1/messages", [post().to(dialects::messages)]))
+        .service(at("/v1/messages/count_tokens", [post().to(dialects::count_tokens)]))
+        .service(at("/v1/chat/completions", [post().to(dialects::chat_completions)]))
+        .service(at("/v1/responses", [post().to(dialects::responses)]))
+        .service(at(
+            "/v1/responses/{id:resp_[^/]+}",
+            [get().to(responses::show), delete().to(responses::forget)],
+        ))
+        .service(at("/v1/responses/{id:resp_[^/]+}/input_items", [get().to(responses::input_items)]))
+        .service(at("/v1/embeddings", [post().to(dialects::embeddings)]))
+        .service(at("/v1/models", [get().to(dialects::models)]))
+        .service(at("/v1/models/{call:.*}", [get().to(retrieved::model), post().to(dialects::gemini)]))
+        .service(at("/v1beta/models", [get().to(dialects::gemini_models)]))
+        .service(at(
+            "/v1beta/models/{call:.*}",
+            [get().to(retrieved::gemini_model), post().to(dialects::gemini)],
+        ))
         .service(at("/admin/config", [get().to(configuration::standing)]))
         .service(at("/healthz", [get().to(health::lives)]))
         .service(at("/livez", [get().to(health::lives)]))
@@ -123,23 +141,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/purge", [post().to(kept::purge)]))
         .service(at("/admin/models", [get().to(kept::models)]))
         .service(at("/admin/prompts", [get().to(kept::prompts)]))
-        .service(at("/v1/messages", [post().to(dialects::messages)]))
-        .service(at("/v1/messages/count_tokens", [post().to(dialects::count_tokens)]))
-        .service(at("/v1/chat/completions", [post().to(dialects::chat_completions)]))
-        .service(at("/v1/responses", [post().to(dialects::responses)]))
-        .service(at(
-            "/v1/responses/{id:resp_[^/]+}",
-            [get().to(responses::show), delete().to(responses::forget)],
-        ))
-        .service(at("/v1/responses/{id:resp_[^/]+}/input_items", [get().to(responses::input_items)]))
-        .service(at("/v1/embeddings", [post().to(dialects::embeddings)]))
-        .service(at("/v1/models", [get().to(dialects::models)]))
-        .service(at("/v1/models/{call:.*}", [get().to(retrieved::model), post().to(dialects::gemini)]))
-        .service(at("/v1beta/models", [get().to(dialects::gemini_models)]))
-        .service(at(
-            "/v1beta/models/{call:.*}",
-            [get().to(retrieved::gemini_model), post().to(dialects::gemini)],
-        ))
         .service(at("/v1/providers", [get().to(admin::providers)]))
         .service(at("/v1/workflows", [get().to(workflows::list), post().to(workflows::start)]))
         .service(at("/v1/workflows/{id}", [get().to(workflows::show)]))

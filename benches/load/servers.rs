@@ -33,7 +33,7 @@ impl Server {
         let text = format!(
             "providers:\n  anthropic: null\n  openai: null\n  gemini: null\n  ollama: null\n  vllm: null\n  llama_cpp: null\n\
              \x20 vendor:\n    kind: openai_compatible\n    base_url: http://{vendor}/v1\n    models:\n\
-             {}log: {{level: error}}\n\
+             {}\
              server:\n  workers: 1\n  limits:\n    connections: 2048\n    connections_per_address: 2048\n    requests: 2048\n\
              \x20   requests_per_address: 2048\n    requests_per_principal: 2048\n",
             ["plain", "paced"].map(|name| format!("      - {{name: {name}, price: {{input: 1.0, cached_input: 0.1, cache_written: 1.25, output: 4.0}}}}\n")).concat(),
