@@ -11,6 +11,7 @@ mod faults;
 mod kept;
 mod keys;
 mod metrics;
+mod outbound;
 mod pages;
 mod refusals;
 mod requests;

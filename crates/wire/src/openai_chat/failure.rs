@@ -54,7 +54,12 @@ fn status_of(word: &str) -> Option<u16> {
         "permission_error" => 403,
         "model_not_found" | "not_found_error" => 404,
         "rate_limit_exceeded" | "rate_limit_error" | "tokens" | "requests" => 429,
-        "overloaded" | "overloaded_error" | "engine_overloaded" | "server_overloaded" => 503,
+        "overloaded"
+        | "overloaded_error"
+        | "engine_overloaded"
+        | "server_overloaded"
+        | "server_is_overloaded"
+        | "slow_down" => 503,
         _ => return None,
     })
 }
