@@ -19,6 +19,7 @@ mod responses;
 mod retrieved;
 mod stage;
 mod streams;
+mod thoughtless;
 mod unanswered;
 mod websockets;
 

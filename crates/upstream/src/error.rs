@@ -200,6 +200,16 @@ impl Error {
         wire::refused_parameter(message)
     }
 
+    /// Whether the provider refused because thoughts among what was said are not proven to be its own.
+    pub fn refuses_thoughts(&self) -> bool {
+        let (Self::Status { status: 400 | 422, message, .. } | Self::Reported { status: 400, message, .. }) =
+            self
+        else {
+            return false;
+        };
+        wire::refuses_thoughts(message)
+    }
+
     /// How long the provider asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Status { retry_after, .. } = self { *retry_after } else { None }

@@ -48,7 +48,11 @@ impl From<Reported> for Error {
 
 fn status_of(word: &str) -> Option<u16> {
     Some(match word {
-        "invalid_request_error" | "context_length_exceeded" | "invalid_prompt" | "BadRequestError" => 400,
+        "invalid_request_error"
+        | "context_length_exceeded"
+        | "invalid_prompt"
+        | "invalid_encrypted_content"
+        | "BadRequestError" => 400,
         "invalid_api_key" | "authentication_error" => 401,
         "insufficient_quota" | "billing_hard_limit_reached" => 402,
         "permission_error" => 403,
