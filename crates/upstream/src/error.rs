@@ -243,4 +243,22 @@ mod tests {
         ];
         assert_eq!(classes, expected);
     }
+
+    #[test]
+    fn thoughts_are_refused_before_an_answer_and_as_its_first_word_and_by_no_other_status() {
+        let message = || "The encrypted content gAAA...Q== could not be verified.".to_owned();
+        let origin = || "http://127.0.0.1".to_owned();
+        for (number, is_so) in [(400, true), (500, false), (401, false)] {
+            let before = Error::Status {
+                origin: origin(),
+                status: number,
+                retry_after: None,
+                message: message(),
+                refusal: None,
+            };
+            let within = Error::Reported { origin: origin(), status: number, message: message() };
+            assert_eq!((before.refuses_thoughts(), within.refuses_thoughts()), (is_so, is_so), "{number}");
+        }
+        assert!(!Error::Cut { origin: origin() }.refuses_thoughts());
+    }
 }
