@@ -298,7 +298,7 @@ fn deployments(spec: &ProviderSpec, known: Option<&Branch>, soil: &Soil) -> Vec<
         let kept = kept.map(|seat| &seat.deployment);
         let breaker = kept.map(|kept| kept.breaker.clone());
         Arc::new(gateway::Deployment {
-            endpoint: endpoint.clone(),
+            endpoint: spec.spoken.get(model).map_or_else(|| endpoint.clone(), |own| endpoint.speaking(*own)),
             price: *price,
             breaker: breaker.unwrap_or_else(|| Arc::new(soil.breaker())),
             load: kept.map_or_else(|| Arc::new(Load::new()), |kept| kept.load.clone()),

@@ -62,6 +62,8 @@ pub struct ProviderSpec {
     pub readiness: Readiness,
     /// Its models in the order of preference, and what they cost where that is known.
     pub models: Vec<(ModelName, Option<Price>)>,
+    /// What those models speak that do not speak as the endpoint does.
+    pub spoken: BTreeMap<ModelName, upstream::Spoken>,
 }
 
 /// Everything that the tree is built from.

@@ -31,6 +31,7 @@ mod records;
 mod remote;
 mod secret_source;
 pub mod settings;
+mod speaks;
 mod state_folder;
 mod store_url;
 mod strategy;

@@ -20,6 +20,12 @@ pub(crate) fn what_is_read_is_what_stands_there(dialect: Dialect, body: &[u8]) {
         assert!(unsealed.body.len() <= body.len());
         serde_json::from_slice::<&RawValue>(&unsealed.body).expect("what was unsealed is JSON");
     }
+    let unthought =
+        |body: &[u8]| patch::unthink(dialect, "gemini-3", body).expect("what was read can be relayed");
+    if let Some(rest) = unthought(body) {
+        serde_json::from_slice::<&RawValue>(&rest).expect("what is left without thoughts is JSON");
+        assert_eq!(unthought(&rest), None, "no thought is left");
+    }
     for field in hot.fields.iter() {
         serde_json::from_slice::<&RawValue>(&body[field.value.clone()]).expect("a field's value is JSON");
     }

@@ -1,6 +1,6 @@
 //! Providers as they are configured, with their keys: each entry is checked and made ready to be called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clock::Clock;
@@ -9,11 +9,11 @@ use pricing::Price;
 use routing::{Readiness, Source};
 use scripted::Script;
 use units::{ModelName, ProviderId};
-use upstream::{Dialect, Endpoint, HttpEndpoint, Key};
+use upstream::{Dialect, Endpoint, HttpEndpoint, Key, Spoken};
 
 use super::environment::Environment;
 use super::secret_source::{self, Found};
-use super::settings::{BaseUrl, KeyPlaces, Kind, Provider, Providers};
+use super::settings::{BaseUrl, KeyPlaces, Kind, Provider, Providers, Speaks};
 use super::{Defect, Error, layers};
 
 /// The most providers: each is a branch of the tree.
@@ -30,6 +30,8 @@ pub(super) struct Account {
     pub(super) readiness: Readiness,
     /// None when the server on this machine is to be asked for them.
     pub(super) models: Option<Vec<(ModelName, Option<Price>)>>,
+    /// What those of them speak that do not speak as the endpoint does.
+    pub(super) spoken: BTreeMap<ModelName, Spoken>,
 }
 
 /// A key that is known, or that a command says.
@@ -98,24 +100,45 @@ impl Entry<'_> {
         let kind = self.provider.kind.ok_or_else(|| self.defect(Defect::NoKind))?;
         match kind {
             Kind::Scripted => self.scripted(kind),
-            Kind::Anthropic => {
-                self.http(kind, Dialect::Anthropic, Some("https://api.anthropic.com"), environment)
-            }
+            Kind::Anthropic => self.http(
+                kind,
+                self.alone(kind, Dialect::Anthropic)?,
+                Some("https://api.anthropic.com"),
+                environment,
+            ),
             Kind::OpenAi => {
-                self.http(kind, Dialect::OpenAiChat, Some("https://api.openai.com/v1"), environment)
+                self.http(kind, self.spoken(Speaks::BOTH), Some("https://api.openai.com/v1"), environment)
             }
             Kind::Gemini => {
                 let url = "https://generativelanguage.googleapis.com";
-                self.http(kind, Dialect::Gemini, Some(url), environment)
+                self.http(kind, self.alone(kind, Dialect::Gemini)?, Some(url), environment)
             }
-            Kind::OpenAiCompatible => self.http(kind, Dialect::OpenAiChat, None, environment),
+            Kind::OpenAiCompatible => self.http(kind, self.spoken(Speaks::CHAT), None, environment),
+        }
+    }
+
+    /// Which of OpenAI's dialects it speaks.
+    fn spoken(&self, usually: Speaks) -> Spoken {
+        self.provider.speaks.unwrap_or(usually).spoken()
+    }
+
+    /// The one dialect of this kind, of which there is nothing to say.
+    fn alone(&self, kind: Kind, dialect: Dialect) -> Result<Spoken, Error> {
+        let says =
+            self.provider.speaks.is_some() || self.provider.models.iter().any(|model| model.speaks.is_some());
+        if says {
+            Err(self.defect(Defect::Foreign { key: "speaks", kind }))
+        } else {
+            Ok(Spoken { dialect, also: None })
         }
     }
 
     fn scripted(&self, kind: Kind) -> Result<Account, Error> {
-        let Provider { base_url, api_key, traceparent, .. } = self.provider;
-        let said = [base_url.is_some(), api_key.is_some(), traceparent.is_some()];
-        let foreign = ["base_url", "api_key", "traceparent"].into_iter().zip(said).find(|(_, is)| *is);
+        let Provider { base_url, api_key, traceparent, models, speaks, .. } = self.provider;
+        let speaks = speaks.is_some() || models.iter().any(|model| model.speaks.is_some());
+        let said = [base_url.is_some(), api_key.is_some(), traceparent.is_some(), speaks];
+        let names = ["base_url", "api_key", "traceparent", "speaks"];
+        let foreign = names.into_iter().zip(said).find(|(_, is)| *is);
         if let Some((key, _)) = foreign {
             return Err(self.defect(Defect::Foreign { key, kind }));
         }
@@ -133,6 +156,7 @@ impl Entry<'_> {
             models: Some(self.played_by(&script)?),
             endpoint: Endpoint::Scripted(Arc::new(script)),
             keys: Vec::new(),
+            spoken: BTreeMap::new(),
         })
     }
 
@@ -149,7 +173,7 @@ impl Entry<'_> {
     fn http(
         &self,
         kind: Kind,
-        dialect: Dialect,
+        spoken: Spoken,
         usual_url: Option<&str>,
         environment: &Environment,
     ) -> Result<Account, Error> {
@@ -171,10 +195,12 @@ impl Entry<'_> {
         let readiness =
             if keys.as_ref().is_some_and(Vec::is_empty) { Readiness::NoKey } else { Readiness::Ready };
         let keys = keys.unwrap_or_default();
+        let own = models.iter().filter_map(|model| Some((model.name.clone(), model.speaks?.spoken())));
+        let own = own.filter(|(_, own)| *own != spoken).collect();
         let models = models.iter().map(|model| (model.name.clone(), model.price)).collect();
         let endpoint = HttpEndpoint {
-            dialect,
-            has_responses: kind == Kind::OpenAi,
+            dialect: spoken.dialect,
+            also: spoken.also,
             base_url: base_url.url().clone(),
             key: None,
             keys: None,
@@ -187,6 +213,7 @@ impl Entry<'_> {
             keys,
             readiness,
             models: (!is_asked).then_some(models),
+            spoken: own,
         })
     }
 

@@ -240,6 +240,7 @@ fn spec(known: Known, wishes: &Wishes<'_>) -> Option<ProviderSpec> {
         source: account.source,
         readiness,
         models,
+        spoken: account.spoken,
     })
 }
 

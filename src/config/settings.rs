@@ -25,6 +25,7 @@ pub use super::log::{Format, Level, Log, Targets};
 pub use super::one_or_many::{Folders, Variables, Wanted};
 pub use super::providers::Providers;
 pub use super::records::Records;
+pub use super::speaks::Speaks;
 pub use super::store_url::StoreUrl;
 pub use super::strategy::Strategy;
 pub use super::telemetry::{Otlp, Share, Telemetry};
@@ -132,6 +133,9 @@ pub struct Provider {
     /// Whether it is told which trace a call belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<bool>,
+    /// Which of OpenAI's dialects it speaks; each kind has its usual ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<Speaks>,
     /// Its models in the order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Model>,
@@ -146,12 +150,12 @@ pub struct Provider {
 pub enum Kind {
     /// Anthropic's Messages.
     Anthropic,
-    /// OpenAI's Chat Completions, at OpenAI.
+    /// OpenAI's Chat Completions and Responses, at OpenAI.
     #[serde(rename = "openai")]
     OpenAi,
     /// Google's Gemini.
     Gemini,
-    /// Chat Completions elsewhere.
+    /// Chat Completions elsewhere, or Responses.
     #[serde(rename = "openai_compatible")]
     OpenAiCompatible,
     /// Rules in a file; nothing is sent.
@@ -179,6 +183,9 @@ pub struct Model {
     /// What it costs, in dollars per million tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// Which of OpenAI's dialects it speaks, where it does not speak as its provider does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<Speaks>,
 }
 
 /// How each agent asks.

@@ -85,7 +85,7 @@ fn the_defaults_file_names_every_key_and_no_other() {
     for key in keys(&every) {
         assert!(stated.contains(&key), "config/impresario.yaml lacks `{}`", key.trim());
     }
-    for key in ["kind", "base_url", "api_key", "models", "name", "price", "script"] {
+    for key in ["kind", "base_url", "api_key", "models", "name", "price", "speaks", "script"] {
         let documented = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key}  "));
         assert!(DEFAULTS.lines().any(documented), "config/impresario.yaml does not explain `{key}`");
     }

@@ -11,6 +11,7 @@ mod faults;
 mod kept;
 mod keys;
 mod metrics;
+mod outbound;
 mod pages;
 mod refusals;
 mod requests;
@@ -18,6 +19,7 @@ mod responses;
 mod retrieved;
 mod stage;
 mod streams;
+mod thoughtless;
 mod unanswered;
 mod websockets;
 

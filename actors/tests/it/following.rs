@@ -6,6 +6,7 @@ use actors::tree::{Blueprint, House};
 use cells::State as Breaker;
 use supervision::State;
 use units::DeploymentId;
+use upstream::{Dialect, Endpoint, HttpEndpoint, Spoken};
 
 use crate::house::Place;
 
@@ -59,6 +60,39 @@ async fn who_stays_keeps_his_cells_and_who_goes_is_stopped() {
     while children(&house, "root/providers") != ["demo"] {
         tokio::task::yield_now().await;
     }
+    house.stop().await;
+}
+
+#[actix_rt::test]
+async fn another_dialect_is_spoken_from_then_on_with_the_same_cells() {
+    let place = Place::new(&[], SCRIPT);
+    let house = place.open().await;
+    let speaking = |spoken: &[(&str, Spoken)]| {
+        let mut blueprint = with(&place, &[("demo", &["one", "two"]), ("other", &["old", "new"])]);
+        let other = &mut blueprint.providers[1];
+        other.endpoint = Some(Endpoint::Http(HttpEndpoint {
+            dialect: Dialect::OpenAiChat,
+            also: None,
+            base_url: "http://127.0.0.1:9/v1".parse().unwrap(),
+            key: None,
+            keys: None,
+            is_traced: false,
+        }));
+        other.spoken = spoken.iter().map(|(model, own)| (model.parse().unwrap(), *own)).collect();
+        blueprint
+    };
+    let deployment = |name: &str| house.doors().routes.load_full().deployment(&id(name)).unwrap().clone();
+    let dialect = |name: &str| match &deployment(name).endpoint {
+        Endpoint::Http(endpoint) => endpoint.dialect,
+        Endpoint::Scripted(_) => panic!("{name} is on the network"),
+    };
+    house.follow(&speaking(&[])).await.unwrap();
+    assert_eq!([dialect("other/old"), dialect("other/new")], [Dialect::OpenAiChat; 2]);
+    let before = deployment("other/new");
+    let own = Spoken { dialect: Dialect::OpenAiResponses, also: None };
+    house.follow(&speaking(&[("new", own)])).await.unwrap();
+    assert_eq!([dialect("other/old"), dialect("other/new")], [Dialect::OpenAiChat, Dialect::OpenAiResponses]);
+    assert!(Arc::ptr_eq(&before.breaker, &deployment("other/new").breaker));
     house.stop().await;
 }
 

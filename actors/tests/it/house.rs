@@ -82,6 +82,7 @@ impl Place {
             id: "demo".parse().unwrap(),
             models: script.models().iter().map(|model| (model.clone(), Some(PRICE))).collect(),
             endpoint: Some(upstream::Endpoint::Scripted(script)),
+            spoken: BTreeMap::new(),
             source: Source::Script,
             readiness: Readiness::Ready,
         };

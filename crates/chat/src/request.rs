@@ -91,6 +91,26 @@ impl Request {
             Parameter::Temperature => Self { temperature: None, ..self.clone() },
         }
     }
+
+    /// Whether thoughts are among what was said.
+    pub fn has_thoughts(&self) -> bool {
+        self.turns.iter().any(|turn| turn.parts.iter().any(is_thought))
+    }
+
+    /// The same request as if nobody had thought; a turn of nothing else is none.
+    #[must_use]
+    pub fn without_thoughts(&self) -> Self {
+        let spoken = |turn: &Turn| {
+            let parts: Vec<Part> = turn.parts.iter().filter(|part| !is_thought(part)).cloned().collect();
+            let is_emptied = parts.is_empty() && !turn.parts.is_empty();
+            (!is_emptied).then_some(Turn { role: turn.role, parts })
+        };
+        Self { turns: self.turns.iter().filter_map(spoken).collect(), ..self.clone() }
+    }
+}
+
+fn is_thought(part: &Part) -> bool {
+    matches!(part, Part::Thought(_))
 }
 
 impl Parameter {
@@ -102,5 +122,32 @@ impl Parameter {
         match self {
             Self::Temperature => "temperature",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Role, Thought};
+
+    #[test]
+    fn without_its_thoughts_a_conversation_says_the_same() {
+        let thought = || Part::Thought(Thought { text: "hm".to_owned(), seal: None });
+        let turn = |parts| Turn { role: Role::Assistant, parts };
+        let asked = Request {
+            turns: vec![
+                Turn::user("hi"),
+                turn(vec![thought(), Part::text("ho")]),
+                turn(vec![thought()]),
+                turn(vec![]),
+            ],
+            seed: Some(1),
+            ..Request::default()
+        };
+        let without = asked.without_thoughts();
+        let turns = vec![Turn::user("hi"), turn(vec![Part::text("ho")]), turn(vec![])];
+        assert_eq!(without, Request { turns, ..asked.clone() });
+        assert!(asked.has_thoughts() && !without.has_thoughts());
+        assert_eq!(without.without_thoughts(), without);
     }
 }

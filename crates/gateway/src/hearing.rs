@@ -4,6 +4,7 @@ use chat::{Answer, Assembler, Event, Parameter, Part, Request, Source};
 
 use crate::asked::Asked;
 use crate::run::Ask;
+use crate::untold::Untold;
 use crate::{Deployment, MAX_ANSWER_BYTES, Why};
 
 /// Who shows an event to the caller.
@@ -26,9 +27,9 @@ impl Ask for Hearing<'_> {
         self.request.has(parameter)
     }
 
-    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<Answer, Why> {
+    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<Answer, Why> {
         let gateway = asked.gateway;
-        let without = untold.map(|parameter| self.request.without(parameter));
+        let without = untold.out_of(self.request);
         let call = upstream::Call {
             role: self.role,
             model: &asked.deployment.id.model,

@@ -20,6 +20,7 @@ mod run;
 mod told;
 mod traced;
 mod translating;
+mod untold;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,6 +18,7 @@ use crate::alive::{self, Alive};
 use crate::asked::Asked;
 use crate::run::Ask;
 use crate::translating::{self, Translating};
+use crate::untold::Untold;
 use crate::{Begun, Deployment, Error, MAX_ANSWER_BYTES, Out, Why, counting};
 
 /// A request as it came in.
@@ -63,7 +64,12 @@ impl<O: Out> Ask for Relaying<'_, O> {
         self.relay.dialect != Dialect::Gemini && self.relay.hot.fields.get(parameter.name()).is_some()
     }
 
-    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
+    fn has_thoughts(&self) -> bool {
+        let Relay { dialect, model, body, .. } = self.relay;
+        patch::unthink(dialect, model, body).is_ok_and(|without| without.is_some())
+    }
+
+    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<(), Why> {
         let (deployment, relay) = (asked.deployment, self.relay);
         let Some((endpoint, way)) = offered(relay.way, deployment) else {
             return self.in_other_words(asked, untold).await;
@@ -93,7 +99,7 @@ impl<'a, O: Out> Relaying<'a, O> {
         Self { relay, keep_alive, out, understood: None, encoder: None, events: 0 }
     }
 
-    async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
+    async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<(), Why> {
         let relay = self.relay;
         let understood = match self.understood.take() {
             Some(understood) => understood,
@@ -250,15 +256,15 @@ impl Relay<'_> {
     fn body_for(
         &self,
         deployment: &Deployment,
-        untold: Option<Parameter>,
+        untold: Untold,
     ) -> Result<(Cow<'_, Bytes>, Vec<String>), Invalid> {
-        let mut unsaid: Vec<String> = untold.iter().map(|parameter| parameter.name().to_owned()).collect();
+        let mut unsaid: Vec<String> = untold.names().collect();
         let mut patch = Patch::new(self.body, &self.hot.fields)?;
         let model = deployment.id.model.as_str();
         if self.hot.model.as_ref().is_some_and(|named| named != model) {
             patch.set_text("model", model);
         }
-        if let Some(parameter) = untold {
+        if let Some(parameter) = untold.parameter {
             patch.remove(parameter.name());
         }
         if self.asks_for_usage() {
@@ -269,6 +275,10 @@ impl Relay<'_> {
         }
         let patched = patch.apply().map(Bytes::from);
         let body = patched.map_or(Cow::Borrowed(self.body), Cow::Owned);
+        if untold.thoughts {
+            let without = patch::unthink(self.dialect, model, &body)?.map(Bytes::from);
+            return Ok((without.map_or(body, Cow::Owned), unsaid));
+        }
         let unsealed = patch::unseal(&body, &deployment.id.to_string())?;
         Ok(match unsealed {
             None => (body, unsaid),

@@ -9,6 +9,7 @@ use units::DeploymentId;
 use upstream::FailureClass;
 
 use crate::asked::Asked;
+use crate::untold::Untold;
 use crate::{Attempt, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Operation, Why};
 
 /// How a deployment is asked, once or several times, and what for an answer comes of it.
@@ -22,9 +23,14 @@ pub(crate) trait Ask {
     /// Whether the question tells the model this parameter.
     fn tells(&self, parameter: Parameter) -> bool;
 
+    /// Whether the question hands thoughts back.
+    fn has_thoughts(&self) -> bool {
+        false
+    }
+
     /// Asks once, leaving out what the model does not want to be told, and shows the answer as it comes. What is shown and
     /// used is said to `asked` when it happens.
-    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<Self::Answer, Why>;
+    async fn ask(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<Self::Answer, Why>;
 }
 
 /// What a call is about, whoever is asked.
@@ -87,15 +93,8 @@ impl<'a> Run<'a> {
             if self.left().is_zero() {
                 return Ok(None);
             }
-            let mut dropped = deployment.dropped.of(|parameter| ask.tells(parameter));
-            let mut heard = self.attempt(deployment, ask, dropped).await?;
-            let refused = heard.as_ref().err().and_then(refused);
-            if let Some(parameter) = refused.filter(|one| ask.tells(*one) && dropped != Some(*one)) {
-                dropped = Some(parameter);
-                heard = self.without(parameter, deployment, heard, ask).await?;
-            }
-            match heard {
-                Ok(answer) => return Ok(Some(Heard { answer, dropped })),
+            match self.heard(deployment, ask).await? {
+                Ok(heard) => return Ok(Some(heard)),
                 Err(failed) => match self.judge(failed, attempt, others)? {
                     Next::SameAfter(after) if after < self.left() => self.gateway.clock.sleep(after).await,
                     Next::SameAfter(_) | Next::Candidate => return Ok(None),
@@ -105,29 +104,53 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Asks once more without what was refused; what helped is remembered.
-    async fn without<A: Ask>(
+    /// Asks once, and once more without each thing that is refused; what helped is remembered.
+    async fn heard<A: Ask>(
         &mut self,
-        parameter: Parameter,
         deployment: &Deployment,
-        refusal: Result<A::Answer, Attempt>,
         ask: &mut A,
-    ) -> Result<Result<A::Answer, Attempt>, Error> {
-        let heard = self.attempt(deployment, ask, Some(parameter)).await?;
-        if let Err(Attempt { why, .. }) = &heard
-            && why.class().is_none_or(|class| class == FailureClass::Client)
-        {
-            // It was not about the parameter, or nothing was learned: the first words stand.
-            return Ok(refusal);
+    ) -> Result<Result<Heard<A::Answer>, Attempt>, Error> {
+        let parameter = deployment.dropped.of(|parameter| ask.tells(parameter));
+        let mut untold = Untold { parameter, ..Untold::default() };
+        let mut refusals = Vec::new();
+        let answer = loop {
+            let failed = match self.attempt(deployment, ask, untold).await? {
+                Ok(answer) => break answer,
+                Err(failed) => failed,
+            };
+            if let Some(more) = untold.and(&failed, ask) {
+                untold = more;
+                refusals.push(failed);
+                continue;
+            }
+            let is_of_the_question = failed.why.class().is_none_or(|class| class == FailureClass::Client);
+            if is_of_the_question && !refusals.is_empty() {
+                // It was not about what was left out, or nothing was learned: the first words stand.
+                return Ok(Err(refusals.swap_remove(0)));
+            }
+            self.attempts.extend(refusals);
+            return Ok(Err(failed));
+        };
+        if !refusals.is_empty() {
+            self.learn(deployment, untold);
         }
-        if heard.is_ok() && deployment.dropped.remember(parameter) {
-            let DeploymentId { provider, model } = &deployment.id;
+        self.attempts.extend(refusals);
+        Ok(Ok(Heard { answer, dropped: untold.parameter }))
+    }
+
+    /// Remembers the parameter without which there was an answer.
+    fn learn(&self, deployment: &Deployment, untold: Untold) {
+        let DeploymentId { provider, model } = &deployment.id;
+        if untold.thoughts {
+            tracing::warn!(%provider, %model, "the provider does not take thoughts for its own: it was asked without them");
+        }
+        if let Some(parameter) = untold.parameter
+            && deployment.dropped.remember(parameter)
+        {
             let parameter_name = parameter.name();
             tracing::warn!(%provider, %model, parameter = parameter_name, "the model refuses a parameter: it is not told any more");
             self.gateway.report.dropped(&deployment.id, parameter);
         }
-        self.attempts.extend(refusal.err());
-        Ok(heard)
     }
 
     /// The attempts that failed, and how long all has taken.
@@ -151,7 +174,7 @@ impl<'a> Run<'a> {
         &mut self,
         deployment: &Deployment,
         ask: &mut A,
-        untold: Option<Parameter>,
+        untold: Untold,
     ) -> Result<Result<A::Answer, Attempt>, Error> {
         let entered = if ask.fits(deployment) {
             Asked::enter(deployment, self.gateway, self.question, self.left())
@@ -235,12 +258,6 @@ impl<'a> Run<'a> {
         let elapsed = self.gateway.clock.now().saturating_duration_since(self.started);
         self.within.saturating_sub(elapsed)
     }
-}
-
-/// The parameter that a candidate does not want to be told.
-fn refused(failed: &Attempt) -> Option<Parameter> {
-    let Why::Upstream(error) = &failed.why else { return None };
-    error.refused_parameter()
 }
 
 fn failure_of(class: FailureClass) -> Failure {

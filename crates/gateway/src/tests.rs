@@ -7,6 +7,7 @@ mod house;
 mod laws;
 mod settling;
 mod silent;
+mod unproven;
 mod wires;
 
 use std::time::Duration;

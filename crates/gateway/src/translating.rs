@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat::{Assembler, Event, Parameter};
+use chat::{Assembler, Event};
 use upstream::{EventStream, Method, Way};
 use wire::{Asked as Understood, Encode, Head};
 
@@ -12,6 +12,7 @@ use crate::alive::{self, Alive};
 use crate::asked::Asked;
 use crate::hearing::size;
 use crate::relaying::{Relay, failed};
+use crate::untold::Untold;
 use crate::{Begun, CLIENT, MAX_ANSWER_BYTES, Out, Why};
 
 /// Whether what is asked can be put in other words.
@@ -37,9 +38,9 @@ pub(crate) struct Translating<'a, O> {
 }
 
 impl<O: Out> Translating<'_, O> {
-    pub(crate) async fn ask(mut self, asked: &mut Asked<'_>, untold: Option<Parameter>) -> Result<(), Why> {
+    pub(crate) async fn ask(mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<(), Why> {
         let (gateway, deployment) = (asked.gateway, asked.deployment);
-        let without = untold.map(|parameter| self.understood.request.without(parameter));
+        let without = untold.out_of(&self.understood.request);
         let issuer = deployment.id.to_string();
         let call = upstream::Call {
             role: CLIENT,
@@ -52,7 +53,7 @@ impl<O: Out> Translating<'_, O> {
         let answer = gateway.client.call(&deployment.endpoint, &call).await.map_err(failed)?;
         let mut unsaid: Vec<String> = self.understood.unsaid.clone();
         unsaid.extend(answer.unsaid().iter().map(|name| (*name).to_owned()));
-        unsaid.extend(untold.map(|parameter| parameter.name().to_owned()));
+        unsaid.extend(untold.names());
         unsaid.sort_unstable();
         unsaid.dedup();
         let content_type = match (self.relay.is_streamed(), self.relay.is_array()) {

@@ -3,7 +3,7 @@
 use chat::Event;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
-use wire::{Encoded, To, anthropic, gemini, openai_chat};
+use wire::{Encoded, To, anthropic, gemini, openai_chat, openai_responses};
 
 use crate::{Call, Dialect, Error, HttpEndpoint};
 
@@ -14,6 +14,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::encode(call.request, &to),
             Self::OpenAiChat => openai_chat::encode(call.request, &to),
+            Self::OpenAiResponses => openai_responses::encode(call.request, &to),
             Self::Gemini => gemini::encode(call.request, &to),
         }
     }
@@ -23,6 +24,7 @@ impl Dialect {
         match self {
             Self::Anthropic => Box::new(anthropic::Decoder::default()),
             Self::OpenAiChat => Box::new(openai_chat::Decoder::default()),
+            Self::OpenAiResponses => Box::new(openai_responses::Decoder::default()),
             Self::Gemini => Box::new(gemini::Decoder::default()),
         }
     }
@@ -32,6 +34,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::answer(body),
             Self::OpenAiChat => openai_chat::answer(body),
+            Self::OpenAiResponses => openai_responses::answer(body),
             Self::Gemini => gemini::answer(body),
         }
     }
@@ -41,6 +44,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::error_message(body),
             Self::OpenAiChat => openai_chat::error_message(body),
+            Self::OpenAiResponses => openai_responses::error_message(body),
             Self::Gemini => gemini::error_message(body),
         }
     }
@@ -50,6 +54,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::models(body),
             Self::OpenAiChat => openai_chat::models(body),
+            Self::OpenAiResponses => openai_responses::models(body),
             Self::Gemini => gemini::models(body),
         }
     }
@@ -61,6 +66,7 @@ impl HttpEndpoint {
         match self.dialect {
             Dialect::Anthropic => self.url(&["v1", "messages"]),
             Dialect::OpenAiChat => self.url(&["chat", "completions"]),
+            Dialect::OpenAiResponses => self.url(&["responses"]),
             Dialect::Gemini if !call.is_streamed => {
                 self.url(&["v1beta", "models", &format!("{}:generateContent", call.model)])
             }
@@ -77,7 +83,7 @@ impl HttpEndpoint {
     pub(crate) fn models_url(&self) -> Result<Url, Error> {
         match self.dialect {
             Dialect::Anthropic => self.url(&["v1", "models"]),
-            Dialect::OpenAiChat => self.url(&["models"]),
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => self.url(&["models"]),
             Dialect::Gemini => self.url(&["v1beta", "models"]),
         }
     }
@@ -94,7 +100,7 @@ impl HttpEndpoint {
         if let Some(key) = &self.key {
             let (name, prefix) = match self.dialect {
                 Dialect::Anthropic => (HeaderName::from_static("x-api-key"), ""),
-                Dialect::OpenAiChat => (reqwest::header::AUTHORIZATION, "Bearer "),
+                Dialect::OpenAiChat | Dialect::OpenAiResponses => (reqwest::header::AUTHORIZATION, "Bearer "),
                 Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), ""),
             };
             let mut value = HeaderValue::from_str(&format!("{prefix}{}", key.expose()))

@@ -15,8 +15,19 @@ pub enum Dialect {
     Anthropic,
     /// OpenAI Chat Completions and what is compatible, at `{base}/chat/completions`; the base ends in `/v1`.
     OpenAiChat,
+    /// OpenAI Responses and what is compatible, at `{base}/responses`; the base ends in `/v1`.
+    OpenAiResponses,
     /// Gemini, at `{base}/v1beta/models/{model}:streamGenerateContent`.
     Gemini,
+}
+
+/// What one speaks: one dialect, or two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// What comes in other words is put into these.
+    pub dialect: Dialect,
+    /// What else is understood.
+    pub also: Option<Dialect>,
 }
 
 /// A provider as it is called.
@@ -28,13 +39,27 @@ pub enum Endpoint {
     Scripted(Arc<scripted::Script>),
 }
 
+impl Endpoint {
+    /// The same place, asked for a model that speaks this; rules speak nothing.
+    #[must_use]
+    pub fn speaking(&self, spoken: Spoken) -> Self {
+        match self {
+            Self::Http(endpoint) => {
+                let Spoken { dialect, also } = spoken;
+                Self::Http(HttpEndpoint { dialect, also, ..endpoint.clone() })
+            }
+            Self::Scripted(script) => Self::Scripted(Arc::clone(script)),
+        }
+    }
+}
+
 /// A provider on the network.
 #[derive(Clone)]
 pub struct HttpEndpoint {
-    /// What it speaks.
+    /// What it speaks; what comes in other words is put into these.
     pub dialect: Dialect,
-    /// Whether it speaks OpenAI's Responses too, at `{base}/responses`.
-    pub has_responses: bool,
+    /// What else it speaks, for whoever asks in that.
+    pub also: Option<Dialect>,
     /// Where it is: `http` or `https`, without user name, query or fragment.
     pub base_url: Url,
     /// The key it asks for; local servers ask for none.
@@ -58,6 +83,11 @@ impl fmt::Debug for HttpEndpoint {
 }
 
 impl HttpEndpoint {
+    /// Whether it understands this dialect.
+    pub fn speaks(&self, dialect: Dialect) -> bool {
+        self.dialect == dialect || self.also == Some(dialect)
+    }
+
     /// Scheme, host and port, as `https://api.example.com`: what errors call the endpoint.
     pub fn origin(&self) -> String {
         self.base_url.origin().ascii_serialization()
@@ -92,7 +122,7 @@ mod tests {
     fn endpoint(url: &str) -> HttpEndpoint {
         HttpEndpoint {
             dialect: Dialect::OpenAiChat,
-            has_responses: false,
+            also: None,
             base_url: url.parse().unwrap(),
             key: None,
             keys: None,

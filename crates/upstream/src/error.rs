@@ -200,6 +200,16 @@ impl Error {
         wire::refused_parameter(message)
     }
 
+    /// Whether the provider refused because thoughts among what was said are not proven to be its own.
+    pub fn refuses_thoughts(&self) -> bool {
+        let (Self::Status { status: 400 | 422, message, .. } | Self::Reported { status: 400, message, .. }) =
+            self
+        else {
+            return false;
+        };
+        wire::refuses_thoughts(message)
+    }
+
     /// How long the provider asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Status { retry_after, .. } = self { *retry_after } else { None }
@@ -232,5 +242,23 @@ mod tests {
             Malformed,
         ];
         assert_eq!(classes, expected);
+    }
+
+    #[test]
+    fn thoughts_are_refused_before_an_answer_and_as_its_first_word_and_by_no_other_status() {
+        let message = || "The encrypted content gAAA...Q== could not be verified.".to_owned();
+        let origin = || "http://127.0.0.1".to_owned();
+        for (number, is_so) in [(400, true), (500, false), (401, false)] {
+            let before = Error::Status {
+                origin: origin(),
+                status: number,
+                retry_after: None,
+                message: message(),
+                refusal: None,
+            };
+            let within = Error::Reported { origin: origin(), status: number, message: message() };
+            assert_eq!((before.refuses_thoughts(), within.refuses_thoughts()), (is_so, is_so), "{number}");
+        }
+        assert!(!Error::Cut { origin: origin() }.refuses_thoughts());
     }
 }

@@ -21,7 +21,7 @@ mod verbatim;
 mod way;
 
 pub use client::{Call, Client, Options, TraceParent, Waits};
-pub use endpoint::{Dialect, Endpoint, HttpEndpoint};
+pub use endpoint::{Dialect, Endpoint, HttpEndpoint, Spoken};
 pub use error::{Error, FailureClass, Wait};
 pub use http::Relayed;
 pub use keys::{Key, Keys, MAX_KEYS};

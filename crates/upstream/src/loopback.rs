@@ -57,10 +57,13 @@ impl Server {
 
     /// This server as a provider with a key.
     pub(crate) fn endpoint(&self, dialect: Dialect) -> HttpEndpoint {
-        let base = if dialect == Dialect::OpenAiChat { "/v1" } else { "" };
+        let base = match dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => "/v1",
+            Dialect::Anthropic | Dialect::Gemini => "",
+        };
         HttpEndpoint {
             dialect,
-            has_responses: false,
+            also: None,
             base_url: format!("{}{base}", self.address).parse().unwrap(),
             key: Some(Secret::try_new(KEY).unwrap()),
             keys: None,

@@ -59,10 +59,12 @@ impl HttpEndpoint {
     /// Whether the provider understands it.
     pub fn offers(&self, way: Way<'_>) -> bool {
         match way {
-            Way::Messages | Way::CountTokens => self.dialect == Dialect::Anthropic,
-            Way::ChatCompletions | Way::Embeddings => self.dialect == Dialect::OpenAiChat,
-            Way::Responses => self.dialect == Dialect::OpenAiChat && self.has_responses,
-            Way::Gemini { .. } => self.dialect == Dialect::Gemini,
+            Way::Messages | Way::CountTokens => self.speaks(Dialect::Anthropic),
+            Way::ChatCompletions => self.speaks(Dialect::OpenAiChat),
+            Way::Responses => self.speaks(Dialect::OpenAiResponses),
+            // Which of the two dialects conversations are held in says nothing of them.
+            Way::Embeddings => self.speaks(Dialect::OpenAiChat) || self.speaks(Dialect::OpenAiResponses),
+            Way::Gemini { .. } => self.speaks(Dialect::Gemini),
         }
     }
 

@@ -17,6 +17,7 @@ pub use count::{count_answer, counted, encode_count};
 pub use decode::Decoder;
 pub use embed::{embed_answer, embed_request, embedded, encode_embed};
 pub use encode::encode;
+pub(crate) use request::NO_SIGNATURE;
 pub use request::{count_request, request};
 pub use stream::{Encoder, Form};
 
@@ -26,6 +27,12 @@ use serde_json::json;
 use crate::{Error, Failure, decode::parse};
 
 const DIALECT: &str = "Gemini";
+
+/// Whether a model refuses a call without a signature.
+pub(crate) fn wants_signatures(model: &str) -> bool {
+    model::Model::of(model).wants_signatures()
+}
+
 /// A chunk that says nothing.
 pub(crate) const SILENCE: &[u8] =
     b"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"index\":0}]}\r\n\r\n";

@@ -42,4 +42,4 @@ pub use dialect::{Dialect, encoder, error_body, keep_alive, request, whole};
 pub use embeddings::{EmbedAsked, Embeddings};
 pub use encode::{Encode, Failure, Head};
 pub use error::Error;
-pub use refused::refused_parameter;
+pub use refused::{refused_parameter, refuses_thoughts};

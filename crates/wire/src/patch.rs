@@ -4,8 +4,10 @@
 //! is never written anew.
 
 mod unseal;
+mod unthink;
 
 pub use unseal::{Unsealed, unseal};
+pub use unthink::unthink;
 
 use std::borrow::Cow;
 use std::ops::Range;

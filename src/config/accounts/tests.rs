@@ -49,6 +49,12 @@ fn an_entry_that_says_too_little_or_too_much_is_refused() {
         ("a: {kind: scripted, script: x, base_url: \"http://h\"}", "`base_url` means nothing"),
         ("a: {kind: scripted, script: x, api_key: {env: K}}", "`api_key` means nothing"),
         ("a: {kind: openai, api_key: {env: K}, models: [{name: m}, {name: m}]}", "comes twice"),
+        ("a: {kind: gemini, api_key: {env: K}, models: [{name: m}], speaks: chat}", "`speaks` means nothing"),
+        (
+            "a: {kind: anthropic, api_key: {env: K}, models: [{name: m, speaks: chat}]}",
+            "`speaks` means nothing",
+        ),
+        ("a: {kind: scripted, script: x, speaks: chat}", "`speaks` means nothing"),
     ];
     for (text, words) in cases {
         let refused = read_one(text, &[]).unwrap_err().to_string();
@@ -83,6 +89,32 @@ fn a_server_that_asks_for_no_key_is_ready_without_one() {
     let text = "a: {kind: anthropic, base_url: \"http://127.0.0.1:1\", models: [{name: m}]}";
     let account = read_one(text, &[("ANTHROPIC_API_KEY", "sk")]).unwrap();
     assert_eq!((key(&account), account.readiness), (None, Readiness::Ready));
+}
+
+#[test]
+fn which_of_openais_dialects_is_spoken_is_said_for_a_provider_and_for_each_of_its_models() {
+    use Dialect::{OpenAiChat as Chat, OpenAiResponses as Responses};
+    let models = "models: [{name: m}, {name: new, speaks: responses}, {name: old, speaks: chat}]";
+    let read = |kind: &str, more: &str| {
+        let account = read_one(
+            &format!("a: {{kind: {kind}, base_url: \"http://127.0.0.1:1/v1\", {models}{more}}}"),
+            &[],
+        )
+        .unwrap();
+        let own = |name: &str| account.spoken.get(&name.parse().unwrap()).copied();
+        let said = |own: Option<Spoken>| match account.endpoint.clone() {
+            Endpoint::Http(endpoint) => {
+                own.unwrap_or(Spoken { dialect: endpoint.dialect, also: endpoint.also })
+            }
+            Endpoint::Scripted(_) => unreachable!("it has a base URL"),
+        };
+        [None, own("new"), own("old")].map(said).map(|spoken| (spoken.dialect, spoken.also))
+    };
+    let (new, old) = ((Responses, None), (Chat, None));
+    assert_eq!(read("openai", ""), [(Chat, Some(Responses)), new, old]);
+    assert_eq!(read("openai_compatible", ""), [old, new, old]);
+    assert_eq!(read("openai_compatible", ", speaks: responses"), [new, new, old]);
+    assert_eq!(read("openai", ", speaks: [responses, chat]"), [(Responses, Some(Chat)), new, old]);
 }
 
 #[test]

@@ -25,12 +25,12 @@ pub(super) const CHAT: Way = Way {
     path: "/v1/chat/completions",
     body: r#"{"stream":STREAM,"stream_options":{"include_usage":true},"zeta":1,"model":"MODEL","messages":[{"role":"user","content":"hi"}]}"#,
 };
-const RESPONSES: Way = Way {
+pub(super) const RESPONSES: Way = Way {
     provider: "openai",
     path: "/v1/responses",
     body: r#"{"input":"hi","model":"MODEL","stream":STREAM}"#,
 };
-const GEMINI: Way = Way {
+pub(super) const GEMINI: Way = Way {
     provider: "gemini",
     path: "/v1beta/models/MODEL:METHOD",
     body: r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
@@ -97,7 +97,7 @@ impl House {
         Self::beside(Standin::start().await.unwrap(), text).await
     }
 
-    async fn beside(standin: Standin, text: &str) -> Self {
+    pub(super) async fn beside(standin: Standin, text: &str) -> Self {
         let folder = Stage::prepare();
         std::fs::write(folder.path().join("vendor.key"), KEY).unwrap();
         private(&folder.path().join("vendor.key"));
@@ -111,7 +111,7 @@ impl House {
     }
 
     /// Asks the vendor itself.
-    async fn straight(&self, way: &Way, model: &str, is_streamed: bool) -> (u16, String) {
+    pub(super) async fn straight(&self, way: &Way, model: &str, is_streamed: bool) -> (u16, String) {
         let request = self.http.post(format!("{}{}", self.standin.url(), way.path(model, is_streamed)));
         let request = match way.provider {
             "anthropic" => request.header("x-api-key", KEY).header("anthropic-version", "2023-06-01"),
@@ -127,7 +127,7 @@ impl House {
         self.ask(&way.path(&named, is_streamed), way.body(&named, is_streamed)).await
     }
 
-    async fn ask(&self, path: &str, body: String) -> (u16, String) {
+    pub(super) async fn ask(&self, path: &str, body: String) -> (u16, String) {
         answered(self.post(path), body).await
     }
 
@@ -426,7 +426,7 @@ async fn lists_the_models_in_the_dialect_of_whoever_asks() {
 }
 
 /// What a client of this dialect makes of an answer.
-fn understood(way: &Way, is_streamed: bool, text: &str) -> chat::Answer {
+pub(super) fn understood(way: &Way, is_streamed: bool, text: &str) -> chat::Answer {
     let dialect = dialect_of(way);
     let mut assembler = chat::Assembler::default();
     if !is_streamed {
@@ -467,7 +467,7 @@ fn dialect_of(way: &Way) -> wire::Dialect {
 }
 
 /// Text, and the tools' names with their arguments.
-fn told(answer: &chat::Answer) -> (String, Vec<(String, Value)>) {
+pub(super) fn told(answer: &chat::Answer) -> (String, Vec<(String, Value)>) {
     let calls = answer.tool_calls.iter();
     let calls = calls.map(|call| (call.name.clone(), serde_json::from_str(&call.arguments).unwrap()));
     (answer.text.clone(), calls.collect())

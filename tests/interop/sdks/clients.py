@@ -17,7 +17,8 @@ from google.genai import types
 import shapes
 
 STANDIN, STANDIN_KEY, OURS, OUR_KEY = sys.argv[1:5]
-VENDORS = ["anthropic", "openai", "gemini"]
+# The last one is OpenAI again, asked in Responses alone.
+VENDORS = ["anthropic", "openai", "gemini", "responses"]
 SCENARIOS = ["text", "tools", "thinking", "json", "image-result", "truncated", "split-3", "stream-2-paced-1200", "error-429", "error-500", "dies"]
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

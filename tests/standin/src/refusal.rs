@@ -17,6 +17,16 @@ impl Refusal {
         Self { status, message: "this error was asked for by the model's name" }
     }
 
+    /// One of a thought that somebody else has sealed, in the vendor's words.
+    pub(crate) fn foreign_seal(vendor: Vendor) -> Self {
+        let message = match vendor {
+            Vendor::Anthropic => "messages.1.content.0: Invalid `signature` in `thinking` block",
+            Vendor::OpenAi => "The encrypted content gAAA...bQ== could not be verified.",
+            Vendor::Gemini => "Corrupted thought signature.",
+        };
+        Self { status: 400, message }
+    }
+
     pub(crate) fn body(&self, vendor: Vendor) -> Value {
         let Self { status, message } = self;
         match vendor {

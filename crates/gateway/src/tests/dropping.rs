@@ -29,7 +29,7 @@ impl Picky {
         let base_url = format!("http://{}", self.listener.local_addr().unwrap()).parse().unwrap();
         let endpoint = Endpoint::Http(HttpEndpoint {
             dialect: Dialect::OpenAiChat,
-            has_responses: false,
+            also: None,
             base_url,
             key: None,
             keys: None,

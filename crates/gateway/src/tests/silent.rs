@@ -34,15 +34,9 @@ impl Out for Heard {
 async fn provider() -> (TcpListener, House) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let (dialect, has_responses) = (Dialect::OpenAiChat, false);
-    let endpoint = Endpoint::Http(HttpEndpoint {
-        dialect,
-        has_responses,
-        base_url,
-        key: None,
-        keys: None,
-        is_traced: false,
-    });
+    let (dialect, also) = (Dialect::OpenAiChat, None);
+    let endpoint =
+        Endpoint::Http(HttpEndpoint { dialect, also, base_url, key: None, keys: None, is_traced: false });
     let choice = Choice::Named(vec!["a/x".parse().unwrap()]);
     (listener, House::build(Clock::manual(), vec![("a/x", endpoint)], choice))
 }

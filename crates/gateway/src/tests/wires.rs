@@ -24,10 +24,9 @@ impl Provider {
 
     fn endpoint(&self, dialect: Dialect) -> Endpoint {
         let base_url = format!("http://{}", self.listener.local_addr().unwrap()).parse().unwrap();
-        let has_responses = false;
         Endpoint::Http(HttpEndpoint {
             dialect,
-            has_responses,
+            also: None,
             base_url,
             key: None,
             keys: None,
@@ -133,6 +132,26 @@ async fn what_fails_before_its_first_output_is_paid_all_the_same() {
     let outcomes = house.recorder.outcomes.lock().unwrap();
     assert_eq!((outcomes[0].usage, outcomes[0].cost), (failed.usage, failed.cost));
     assert_eq!(receipt.usage.input, TokenCount(100), "the answer's own usage, not the sum");
+}
+
+/// OpenAI says first that the answer begins, and then that it has failed.
+#[tokio::test]
+async fn an_answer_of_responses_that_failed_before_its_first_output_is_anothers() {
+    let event = |kind: &str, response: &str| {
+        format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"response\":{{\"id\":\"r\",{response}}}}}")
+    };
+    let failed = r#""status":"failed","error":{"code":"rate_limit_exceeded","message":"slow down"}"#;
+    let frames = [
+        event("response.created", r#""status":"in_progress","error":null"#),
+        event("response.failed", failed),
+    ];
+    let provider = Provider::with(vec![stream(&frames)]).await;
+    let (_, result, events) = asked(provider, Dialect::OpenAiResponses, Some(HELLO)).await;
+    let receipt = result.unwrap();
+    assert_eq!(receipt.deployment.to_string(), "b/y");
+    assert_eq!(receipt.attempts[0].why.class(), Some(FailureClass::Limited));
+    let begun: Vec<_> = events.iter().filter(|event| matches!(event, Event::Began { .. })).collect();
+    assert!(begun.len() <= 1, "{events:?}");
 }
 
 #[tokio::test]

@@ -24,6 +24,12 @@ const ANTHROPIC: &str = concat!(
     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
+const RESPONSES: &str = concat!(
+    "event: response.output_text.delta\n",
+    "data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"hi\"}\n\n",
+    "event: response.completed\n",
+    "data: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"model\":\"x\",\"status\":\"completed\"}}\n\n",
+);
 const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hi\"}]},\"finishReason\":\"STOP\"}]}\r\n\r\n";
 
 fn hi() -> Event {
@@ -65,6 +71,15 @@ async fn speaks_openai_chat() {
     assert!(request.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("authorization: Bearer {KEY}\r\n")), "{request}");
     assert!(request.contains("\"model\":\"model-x\""), "{request}");
+}
+
+#[tokio::test]
+async fn speaks_openai_responses_and_has_nothing_kept() {
+    let began = Event::Began { id: Some("r".to_owned()), model: Some("x".to_owned()) };
+    let request = request_of(Dialect::OpenAiResponses, RESPONSES, &[hi(), began, stopped()]).await;
+    assert!(request.starts_with("POST /v1/responses HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains(&format!("authorization: Bearer {KEY}\r\n")), "{request}");
+    assert!(request.contains("\"store\":false") && request.contains("\"stream\":true"), "{request}");
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ impl Vendor {
         };
         let bare = HttpEndpoint {
             dialect: Dialect::OpenAiChat,
-            has_responses: false,
+            also: None,
             base_url: self.address.parse().unwrap(),
             key: None,
             keys: None,

@@ -45,7 +45,7 @@ fn serve_once() -> (String, String) {
 fn endpoint(url: &str) -> Endpoint {
     Endpoint::Http(HttpEndpoint {
         dialect: Dialect::OpenAiChat,
-        has_responses: false,
+        also: None,
         base_url: url.parse().unwrap(),
         key: None,
         keys: None,

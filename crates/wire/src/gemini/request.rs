@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use units::TokenCount;
 
 use self::part::Calls;
-pub(super) use self::part::NO_SIGNATURE;
+pub(crate) use self::part::NO_SIGNATURE;
 use self::shape::{Body, CallingConfig, Content, GenerationConfig, ThinkingConfig, ToolConfig, ToolsConfig};
 use super::schema::from_subset;
 use crate::reading::{Path, read};

@@ -48,13 +48,22 @@ impl From<Reported> for Error {
 
 fn status_of(word: &str) -> Option<u16> {
     Some(match word {
-        "invalid_request_error" | "context_length_exceeded" | "invalid_prompt" | "BadRequestError" => 400,
+        "invalid_request_error"
+        | "context_length_exceeded"
+        | "invalid_prompt"
+        | "invalid_encrypted_content"
+        | "BadRequestError" => 400,
         "invalid_api_key" | "authentication_error" => 401,
         "insufficient_quota" | "billing_hard_limit_reached" => 402,
         "permission_error" => 403,
         "model_not_found" | "not_found_error" => 404,
         "rate_limit_exceeded" | "rate_limit_error" | "tokens" | "requests" => 429,
-        "overloaded" | "overloaded_error" | "engine_overloaded" | "server_overloaded" => 503,
+        "overloaded"
+        | "overloaded_error"
+        | "engine_overloaded"
+        | "server_overloaded"
+        | "server_is_overloaded"
+        | "slow_down" => 503,
         _ => return None,
     })
 }

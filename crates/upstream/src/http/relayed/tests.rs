@@ -65,7 +65,7 @@ async fn every_way_has_its_place_at_the_provider() {
         (Dialect::Gemini, gemini(Method::EmbedBatch), "/v1beta/models/g-1:batchEmbedContents"),
     ] {
         let mut server = Server::start(answer_of("200 OK", "application/json", "", "{}"), Then::Close).await;
-        let endpoint = HttpEndpoint { has_responses: true, ..server.endpoint(dialect) };
+        let endpoint = HttpEndpoint { also: Some(Dialect::OpenAiResponses), ..server.endpoint(dialect) };
         assert!(endpoint.offers(way), "{way:?}");
         drain(send(&endpoint, way).await.unwrap()).await.unwrap();
         let request = server.seen.recv().await.unwrap();
@@ -82,6 +82,11 @@ async fn a_provider_offers_its_own_dialect_alone() {
         assert!(!anthropic.offers(way), "{way:?}");
     }
     assert!(!compatible.offers(Way::Responses) && !compatible.offers(Way::Messages));
+    let newer = server.endpoint(Dialect::OpenAiResponses);
+    assert!(newer.offers(Way::Responses) && newer.offers(Way::Embeddings));
+    assert!(!newer.offers(Way::ChatCompletions) && !newer.offers(Way::Messages));
+    let both = HttpEndpoint { also: Some(Dialect::OpenAiChat), ..newer };
+    assert!(both.offers(Way::Responses) && both.offers(Way::ChatCompletions));
 }
 
 #[tokio::test]

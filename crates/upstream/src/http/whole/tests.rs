@@ -11,6 +11,7 @@ use crate::{Call, Dialect, Endpoint, Error, FailureClass, Wait};
 
 const ANTHROPIC: &str = r#"{"type":"message","id":"m","model":"x","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#;
 const OPENAI: &str = r#"{"id":"m","model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+const RESPONSES: &str = r#"{"id":"m","model":"x","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}"#;
 const GEMINI: &str = r#"{"responseId":"m","modelVersion":"x","candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}]}"#;
 
 fn json(body: &str) -> String {
@@ -36,6 +37,7 @@ async fn a_whole_answer_is_asked_for_and_comes_as_its_events() {
     for (dialect, body, path) in [
         (Dialect::Anthropic, ANTHROPIC, "/v1/messages"),
         (Dialect::OpenAiChat, OPENAI, "/v1/chat/completions"),
+        (Dialect::OpenAiResponses, RESPONSES, "/v1/responses"),
         (Dialect::Gemini, GEMINI, "/v1beta/models/model-x:generateContent"),
     ] {
         let mut server = Server::start(json(body), Then::Close).await;

@@ -9,7 +9,7 @@ use crate::unread::Names;
 use crate::{Invalid, seal};
 
 /// What the vendor takes for a signature on calls that it did not make; no seal of anybody's.
-pub(in crate::gemini) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+pub(crate) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// An older one.
 const OLD_NO_SIGNATURE: &str = "context_engineering_is_the_way_to_go";
 
