@@ -1,6 +1,9 @@
 //! Table `requests`: who asked what of this server and how it was answered; never what was in it.
 
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use serde::{Deserialize, Serialize};
 use units::{NodeId, UnixMillis};
 
@@ -172,11 +175,50 @@ impl RequestRow {
     }
 }
 
+/// One row in a statement that SQLite's connection prepares once: Diesel's own is put together anew for each.
+struct Single<'a>(NewRecord<'a>);
+
+impl QueryFragment<Sqlite> for Single<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let Self(row) = self;
+        out.push_sql("INSERT INTO requests (at, node, request_id, principal, door, method, route, ");
+        out.push_sql("status, duration_ms, bytes_in, bytes_out) VALUES (");
+        out.push_bind_param::<BigInt, _>(&row.at)?;
+        for text in [&row.node, &row.request_id, &row.principal, &row.door, &row.method, &row.route] {
+            out.push_sql(", ");
+            out.push_bind_param::<Text, _>(text)?;
+        }
+        for number in [&row.status, &row.duration_ms] {
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(number)?;
+        }
+        for bytes in [&row.bytes_in, &row.bytes_out] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<BigInt>, _>(bytes)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for Single<'_> {
+    type QueryId = Single<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<SqliteConnection> for Single<'_> {}
+
 /// Writes the rows. The numbers have been checked to fit.
 pub(crate) fn insert(connection: &mut Connection, node: &NodeId, rows: &[&RequestRow]) -> QueryResult<()> {
-    let records: Vec<NewRecord<'_>> = rows.iter().map(|row| new(node, row)).collect();
-    each!(connection, one => diesel::insert_into(requests::table).values(&records).execute(one))?;
-    Ok(())
+    let mut records = rows.iter().map(|row| new(node, row));
+    match connection {
+        Connection::Sqlite(one) => records.try_for_each(|row| Single(row).execute(&mut **one).map(drop)),
+        Connection::Postgres(one) => {
+            let records: Vec<NewRecord<'_>> = records.collect();
+            let insert = diesel::insert_into(requests::table).values(&records);
+            insert.execute(&mut one.connection).map(drop)
+        }
+    }
 }
 
 fn new<'a>(node: &'a NodeId, row: &'a RequestRow) -> NewRecord<'a> {
