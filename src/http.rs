@@ -127,6 +127,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/messages/count_tokens", [post().to(dialects::count_tokens)]))
         .service(at("/v1/chat/completions", [post().to(dialects::chat_completions)]))
         .service(at("/v1/responses", [post().to(dialects::responses)]))
+        .service(at("/v1/responses/input_tokens", [post().to(dialects::input_tokens)]))
         .service(at(
             "/v1/responses/{id:resp_[^/]+}",
             [get().to(responses::show), delete().to(responses::forget)],

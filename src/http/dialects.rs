@@ -83,6 +83,10 @@ pub(super) async fn responses(request: HttpRequest, desk: Data<Desk>, body: Byte
     plain(request, desk, body, Dialect::OpenAiResponses, Way::Responses, Operation::Chat).await
 }
 
+pub(super) async fn input_tokens(request: HttpRequest, desk: Data<Desk>, body: Bytes) -> HttpResponse {
+    plain(request, desk, body, Dialect::OpenAiResponses, Way::InputTokens, Operation::Chat).await
+}
+
 pub(super) async fn embeddings(request: HttpRequest, desk: Data<Desk>, body: Bytes) -> HttpResponse {
     plain(request, desk, body, Dialect::OpenAiChat, Way::Embeddings, Operation::Embed).await
 }
@@ -132,7 +136,8 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         within: desk.gateway.within_s.seconds(),
         keep_alive: desk.gateway.keep_alive_s.seconds(),
         request_id: id_of(request),
-        shelf: matches!(question.way, OwnWay::Plain(Way::Responses)).then(|| Shelf::of(request, desk)),
+        shelf: matches!(question.way, OwnWay::Plain(Way::Responses | Way::InputTokens))
+            .then(|| Shelf::of(request, desk)),
         question,
         body,
     };
@@ -170,7 +175,9 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
-    match held.shelf.as_ref().filter(|shelf| shelf.concerns(&hot)) {
+    let is_count = matches!(held.question.way, OwnWay::Plain(Way::InputTokens));
+    let concerns = |shelf: &&Shelf| if is_count { hot.previous.is_some() } else { shelf.concerns(&hot) };
+    match held.shelf.as_ref().filter(concerns) {
         // All other calls are spared the room that this one takes.
         Some(shelf) => Box::pin(kept(&gateway, &held, shelf, &hot, spout)).await,
         None => relay(&gateway, &held, &held.body, &hot, &mut spout).await,
@@ -178,7 +185,7 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
 }
 
 /// Has an answer kept, or goes on from one.
-async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, spout: Spout) -> Ended {
+async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, mut spout: Spout) -> Ended {
     let mut prepared = match shelf.prepare(&held.body, hot).await {
         Ok(prepared) => prepared,
         Err(Unprepared::Invalid(invalid)) => return Ended::Invalid(invalid),
@@ -189,6 +196,9 @@ async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, spou
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
+    if matches!(held.question.way, OwnWay::Plain(Way::InputTokens)) {
+        return relay(gateway, held, &body, &hot, &mut spout).await;
+    }
     let mut keeper = Keeper::new(shelf.clone(), prepared, &held.request_id, spout);
     let ended = relay(gateway, held, &body, &hot, &mut keeper).await;
     match keeper.finish().await {
@@ -369,9 +379,10 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
     Some(match route {
         "/v1/messages" | "/v1/messages/count_tokens" => Dialect::Anthropic,
         "/v1/chat/completions" | "/v1/embeddings" => Dialect::OpenAiChat,
-        "/v1/responses" | "/v1/responses/{id:resp_[^/]+}" | "/v1/responses/{id:resp_[^/]+}/input_items" => {
-            Dialect::OpenAiResponses
-        }
+        "/v1/responses"
+        | "/v1/responses/input_tokens"
+        | "/v1/responses/{id:resp_[^/]+}"
+        | "/v1/responses/{id:resp_[^/]+}/input_items" => Dialect::OpenAiResponses,
         "/v1/models" => Dialect::OpenAiChat,
         "/v1beta/models" => Dialect::Gemini,
         route if GEMINI.contains(&route) => Dialect::Gemini,

@@ -65,6 +65,7 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/v1/messages/count_tokens", POST, GATEWAY),
     ("/v1/chat/completions", POST, GATEWAY),
     ("/v1/responses", POST, GATEWAY),
+    ("/v1/responses/input_tokens", POST, GATEWAY),
     ("/v1/responses/{id:resp_[^/]+}", GET, GATEWAY),
     ("/v1/responses/{id:resp_[^/]+}", DELETE, GATEWAY),
     ("/v1/responses/{id:resp_[^/]+}/input_items", GET, GATEWAY),

@@ -15,6 +15,8 @@ pub enum Way<'a> {
     ChatCompletions,
     /// OpenAI's Responses.
     Responses,
+    /// How many tokens such a request has.
+    InputTokens,
     /// OpenAI's embeddings.
     Embeddings,
     /// One of Gemini's methods, as `generateContent`; the model stands in the URL.
@@ -61,7 +63,7 @@ impl HttpEndpoint {
         match way {
             Way::Messages | Way::CountTokens => self.dialect == Dialect::Anthropic,
             Way::ChatCompletions | Way::Embeddings => self.dialect == Dialect::OpenAiChat,
-            Way::Responses => self.dialect == Dialect::OpenAiChat && self.has_responses,
+            Way::Responses | Way::InputTokens => self.dialect == Dialect::OpenAiChat && self.has_responses,
             Way::Gemini { .. } => self.dialect == Dialect::Gemini,
         }
     }
@@ -73,6 +75,7 @@ impl HttpEndpoint {
             Way::CountTokens => self.url(&["v1", "messages", "count_tokens"]),
             Way::ChatCompletions => self.url(&["chat", "completions"]),
             Way::Responses => self.url(&["responses"]),
+            Way::InputTokens => self.url(&["responses", "input_tokens"]),
             Way::Embeddings => self.url(&["embeddings"]),
             Way::Gemini { model, method } => {
                 let mut url = self.url(&["v1beta", "models", &format!("{model}:{}", method.name())])?;

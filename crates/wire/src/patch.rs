@@ -3,8 +3,10 @@
 //! A provider's prompt cache keys on the bytes, and a client may rely on what we do not know; so a body that is relayed
 //! is never written anew.
 
+mod rename;
 mod unseal;
 
+pub use rename::rename;
 pub use unseal::{Unsealed, unseal};
 
 use std::borrow::Cow;

@@ -127,7 +127,7 @@ impl House {
         self.ask(&way.path(&named, is_streamed), way.body(&named, is_streamed)).await
     }
 
-    async fn ask(&self, path: &str, body: String) -> (u16, String) {
+    pub(super) async fn ask(&self, path: &str, body: String) -> (u16, String) {
         answered(self.post(path), body).await
     }
 
@@ -539,45 +539,5 @@ async fn what_could_not_be_said_is_named_in_a_header() {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.headers()["x-impresario-deployment"], "gemini/text");
     assert_eq!(answer.headers()["x-impresario-unsaid"], "logit_bias");
-    house.stage.close().await;
-}
-
-/// The tokens that are told, and whether they were counted or estimated.
-async fn counted(house: &House, path: &str, body: &str) -> (Value, bool) {
-    let request = house.post(path).header("content-type", "application/json").body(body.to_owned());
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 200, "{path}: {body}");
-    let is_estimated = answer.headers().contains_key("x-impresario-estimated");
-    (serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap(), is_estimated)
-}
-
-#[actix_rt::test]
-async fn tokens_are_counted_by_a_provider_of_the_dialect_and_estimated_where_there_is_none() {
-    let mut house = House::open(&["text"], "routing: {max_retries: 0}").await;
-    let messages = |model: &str| {
-        format!(
-            r#"{{"model":"{model}","messages":[{{"role":"user","content":"How many are these?"}}],"tools":[{{"name":"t","input_schema":{{"type":"object"}}}}]}}"#
-        )
-    };
-    let (told, is_estimated) =
-        counted(&house, "/v1/messages/count_tokens", &messages("anthropic/text")).await;
-    assert_eq!((&told["input_tokens"], is_estimated), (&json!(12), false));
-    let before = house.standin.counts();
-    for model in ["openai/text", "gemini/text"] {
-        let (told, is_estimated) = counted(&house, "/v1/messages/count_tokens", &messages(model)).await;
-        assert!(is_estimated && told["input_tokens"].as_u64().unwrap() > 300, "{told}");
-    }
-    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"How many are these?"}]}]}"#;
-    let path = |model: &str| format!("/v1beta/models/{model}:countTokens");
-    let (told, is_estimated) = counted(&house, &path("anthropic/text"), gemini).await;
-    assert!(is_estimated && told["totalTokens"].as_u64().unwrap() > 5, "{told}");
-    assert_eq!(house.standin.counts(), before, "nobody is asked");
-    // Whoever could count is not to be had: that is no reason for a client to stop.
-    drop(std::mem::replace(&mut house.standin, Standin::start().await.unwrap()));
-    let (_, is_estimated) = counted(&house, "/v1/messages/count_tokens", &messages("anthropic/text")).await;
-    assert!(is_estimated);
-    let (status, text) =
-        house.ask("/v1/messages/count_tokens", r#"{"model":"openai/text","messages":7}"#.to_owned()).await;
-    assert_eq!(status, 400, "{text}");
     house.stage.close().await;
 }

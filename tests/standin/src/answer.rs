@@ -224,7 +224,8 @@ fn side(route: &Route<'_>, fields: &Fields, model: &str) -> Option<Value> {
     let names = Scenario::NAMED.map(|(name, _)| name);
     Some(match (route.task, route.vendor) {
         (Task::CountTokens, Vendor::Gemini) => gemini::count(),
-        (Task::CountTokens, _) => anthropic::count(),
+        (Task::CountTokens, Vendor::OpenAi) => openai_responses::count(),
+        (Task::CountTokens, Vendor::Anthropic) => anthropic::count(),
         (Task::Embeddings, _) => {
             let inputs = fields.input.as_ref().and_then(Value::as_array).map_or(1, Vec::len);
             openai_chat::embeddings(model, inputs, fields.encoding_format.as_deref() == Some("base64"))

@@ -44,6 +44,7 @@ pub(crate) fn route<'a>(method: &str, received: &'a Received) -> Option<Route<'a
         ("POST", "/v1/messages/count_tokens") => at(Vendor::Anthropic, Task::CountTokens),
         ("POST", "/v1/chat/completions") => at(Vendor::OpenAi, Task::Chat),
         ("POST", "/v1/responses") => at(Vendor::OpenAi, Task::Responses),
+        ("POST", "/v1/responses/input_tokens") => at(Vendor::OpenAi, Task::CountTokens),
         ("POST", "/v1/embeddings") => at(Vendor::OpenAi, Task::Embeddings),
         ("GET", "/v1/models") if received.header("anthropic-version").is_some() => {
             at(Vendor::Anthropic, Task::Models)
