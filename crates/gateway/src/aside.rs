@@ -15,7 +15,7 @@ use crate::{Begun, Deployment, Out, Why, counting};
 
 /// What is asked, in the domain's words.
 enum Question {
-    Count(Understood),
+    Count(Box<Understood>),
     Embed(EmbedAsked),
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn ask<O: Out>(
 impl Question {
     fn of(relay: &Relay<'_>) -> Result<Self, wire::Invalid> {
         if counting::is_count(relay.way) {
-            return counting::question(relay).map(Self::Count);
+            return counting::question(relay).map(|asked| Self::Count(Box::new(asked)));
         }
         match relay.dialect {
             Dialect::Gemini => gemini::embed_request(relay.body, relay.model),
