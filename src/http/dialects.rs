@@ -19,10 +19,10 @@ use wire::hot::Hot;
 use wire::{Dialect, Failure, Invalid};
 
 use super::identity::Caller;
-use super::pouring::{Spout, pour};
+use super::pouring::{Pouring, Spout, pour};
 use super::request_id::RequestId;
 use super::responses::{Keeper, Shelf, Unkept, Unprepared};
-use super::{Desk, Refusal, retrieved, template};
+use super::{Desk, Refusal, passages, retrieved, template};
 use crate::config::settings::OnHangUp;
 
 /// Who answered: `provider/model`.
@@ -111,6 +111,11 @@ pub(super) async fn gemini(
         Some((OwnWay::Gemini { model: model.to_owned(), method }, operation))
     });
     let Some((way, operation)) = known else {
+        if let Some(call) = call.rsplit_once(':')
+            && let Some(answer) = passages::gemini(&request, &desk, call, body).await
+        {
+            return answer;
+        }
         let path = request.path().to_owned();
         return HttpResponse::from_error(Refusal::NoRoute { path });
     };
@@ -141,8 +146,20 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         question,
         body,
     };
-    let (gateway, id) = (desk.doors.workbench.gateway().clone(), held.request_id.clone());
-    match pour(move |spout| ask(gateway, held, spout)).await {
+    let gateway = desk.doors.workbench.gateway().clone();
+    let poured = pour(move |spout| ask(gateway, held, spout)).await;
+    concluded(request, desk, dialect, poured)
+}
+
+/// The answer, once it has begun, or what is said in its place.
+pub(super) fn concluded(
+    request: &HttpRequest,
+    desk: &Desk,
+    dialect: Dialect,
+    poured: Result<(Begun, Pouring), Option<Ended>>,
+) -> HttpResponse {
+    let id = id_of(request);
+    match poured {
         Ok((begun, rest)) => {
             let rest = match desk.gateway.on_hang_up {
                 OnHangUp::Cancel => rest,
@@ -163,11 +180,20 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
 }
 
 /// How a call ended.
-enum Ended {
+pub(super) enum Ended {
     Whole,
     Invalid(Invalid),
     Failed(Rc<gateway::Error>),
     Refused(Refusal),
+}
+
+impl From<Result<(), gateway::Error>> for Ended {
+    fn from(ended: Result<(), gateway::Error>) -> Self {
+        match ended {
+            Ok(()) => Self::Whole,
+            Err(error) => Self::Failed(Rc::new(error)),
+        }
+    }
 }
 
 async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
@@ -219,14 +245,11 @@ async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out:
     let relay = Relay { dialect: question.dialect, way, model, body, hot, request_id, headers };
     let asking =
         Asking { relay, operation: question.operation, models, within: *within, keep_alive: *keep_alive };
-    match gateway.relay(asking, out).await {
-        Ok(()) => Ended::Whole,
-        Err(error) => Ended::Failed(Rc::new(error)),
-    }
+    gateway.relay(asking, out).await.into()
 }
 
 /// What of a client's headers its vendor wants to know.
-fn along(request: &HttpRequest) -> Vec<(&'static str, String)> {
+pub(super) fn along(request: &HttpRequest) -> Vec<(&'static str, String)> {
     let header = |name: &'static str| {
         // Several of one name count as one list.
         let values: Vec<&str> =
@@ -386,6 +409,7 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
         "/v1/models" => Dialect::OpenAiChat,
         "/v1beta/models" => Dialect::Gemini,
         route if GEMINI.contains(&route) => Dialect::Gemini,
+        route if passages::has(route) => Dialect::OpenAiChat,
         _ => return None,
     })
 }

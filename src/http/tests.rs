@@ -13,6 +13,7 @@ mod kept;
 mod keys;
 mod metrics;
 mod pages;
+mod passages;
 mod refusals;
 mod requests;
 mod responses;
