@@ -348,6 +348,7 @@ fn world(error: gateway::Error) -> Failure {
     let retry_after = match &error {
         gateway::Error::Unavailable { retry_after, .. } => *retry_after,
         gateway::Error::NoCandidate(_)
+        | gateway::Error::NotOffered { .. }
         | gateway::Error::Refused { .. }
         | gateway::Error::Interrupted(_)
         | gateway::Error::Unpublished { .. } => None,

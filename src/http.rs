@@ -27,6 +27,7 @@ mod meter;
 mod needs;
 mod nesting;
 pub(crate) mod origin;
+mod passages;
 mod patience;
 mod pouring;
 mod projection;
@@ -105,12 +106,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/messages/count_tokens", [post().to(dialects::count_tokens)]))
         .service(at("/v1/chat/completions", [post().to(dialects::chat_completions)]))
         .service(at("/v1/responses", [post().to(dialects::responses)]))
+        .service(at("/v1/responses/input_tokens", [post().to(dialects::input_tokens)]))
         .service(at(
             "/v1/responses/{id:resp_[^/]+}",
             [get().to(responses::show), delete().to(responses::forget)],
         ))
         .service(at("/v1/responses/{id:resp_[^/]+}/input_items", [get().to(responses::input_items)]))
         .service(at("/v1/embeddings", [post().to(dialects::embeddings)]))
+        .configure(passages::register)
         .service(at("/v1/models", [get().to(dialects::models)]))
         .service(at("/v1/models/{call:.*}", [get().to(retrieved::model), post().to(dialects::gemini)]))
         .service(at("/v1beta/models", [get().to(dialects::gemini_models)]))

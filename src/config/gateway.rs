@@ -11,6 +11,8 @@ use super::settings::{Bounded, Wanted};
 
 /// The largest body that may be configured, in bytes.
 const MOST_BODY: u64 = 256 * 1024 * 1024;
+/// The largest form that may be configured, in bytes.
+const MOST_UPLOAD: u64 = 4 * 1024 * 1024 * 1024;
 const HOUR_S: u64 = 60 * 60;
 /// The most answers of one owner that may be configured.
 const MOST_RESPONSES: u64 = 100_000;
@@ -25,6 +27,8 @@ pub struct Gateway {
     pub aliases: Aliases,
     /// The largest body, in bytes.
     pub body_bytes: Bounded<1_024, MOST_BODY>,
+    /// The largest form, in bytes.
+    pub upload_bytes: Bounded<1_024, MOST_UPLOAD>,
     /// The longest that an answer may take, retries and fallbacks among it, in seconds.
     pub within_s: Bounded<1, HOUR_S>,
     /// What becomes of a call whose client has hung up.
@@ -67,6 +71,7 @@ impl Default for Gateway {
         Self {
             aliases: Aliases::default(),
             body_bytes: Bounded::new(32 * 1024 * 1024),
+            upload_bytes: Bounded::new(512 * 1024 * 1024),
             within_s: Bounded::new(600),
             on_hang_up: OnHangUp::Cancel,
             keep_alive_s: Bounded::new(15),

@@ -1,4 +1,5 @@
 //! Bodies: JSON and nothing else, of a bounded size and depth, within a bounded time; read before a route looks at them.
+//! Forms go where they are taken ([`passages`]), and pass piece by piece.
 //!
 //! A page can send a form or a plain text anywhere without asking first; JSON it cannot.
 
@@ -13,7 +14,7 @@ use actix_web::{Error, HttpMessage};
 use futures_util::StreamExt;
 
 use super::gate::{self, Gate};
-use super::{Refusal, dialects, nesting};
+use super::{Refusal, dialects, nesting, passages};
 
 /// The middleware that reads the body.
 pub(crate) async fn taken(
@@ -21,7 +22,11 @@ pub(crate) async fn taken(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let gate = gate::of(&request);
-    let read = if takes_a_body(request.method()) { read(&mut request, &gate).await } else { none(&request) };
+    let read = match takes_a_body(request.method()) {
+        true if passages::brings_form(&request) => passages::admitted(&request),
+        true => read(&mut request, &gate).await,
+        false => none(&request),
+    };
     match read {
         Ok(()) => next.call(request).await,
         Err(refusal) => {

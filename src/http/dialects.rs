@@ -19,10 +19,10 @@ use wire::hot::Hot;
 use wire::{Dialect, Failure, Invalid};
 
 use super::identity::Caller;
-use super::pouring::{Spout, pour};
+use super::pouring::{Pouring, Spout, pour};
 use super::request_id::RequestId;
 use super::responses::{Keeper, Shelf, Unkept, Unprepared};
-use super::{Desk, Refusal, retrieved, template};
+use super::{Desk, Refusal, passages, retrieved, template};
 use crate::config::settings::OnHangUp;
 
 /// Who answered: `provider/model`.
@@ -83,6 +83,10 @@ pub(super) async fn responses(request: HttpRequest, desk: Data<Desk>, body: Byte
     plain(request, desk, body, Dialect::OpenAiResponses, Way::Responses, Operation::Chat).await
 }
 
+pub(super) async fn input_tokens(request: HttpRequest, desk: Data<Desk>, body: Bytes) -> HttpResponse {
+    plain(request, desk, body, Dialect::OpenAiResponses, Way::InputTokens, Operation::Chat).await
+}
+
 pub(super) async fn embeddings(request: HttpRequest, desk: Data<Desk>, body: Bytes) -> HttpResponse {
     plain(request, desk, body, Dialect::OpenAiChat, Way::Embeddings, Operation::Embed).await
 }
@@ -107,6 +111,11 @@ pub(super) async fn gemini(
         Some((OwnWay::Gemini { model: model.to_owned(), method }, operation))
     });
     let Some((way, operation)) = known else {
+        if let Some(call) = call.rsplit_once(':')
+            && let Some(answer) = passages::gemini(&request, &desk, call, body).await
+        {
+            return answer;
+        }
         let path = request.path().to_owned();
         return HttpResponse::from_error(Refusal::NoRoute { path });
     };
@@ -132,12 +141,25 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
         within: desk.gateway.within_s.seconds(),
         keep_alive: desk.gateway.keep_alive_s.seconds(),
         request_id: id_of(request),
-        shelf: matches!(question.way, OwnWay::Plain(Way::Responses)).then(|| Shelf::of(request, desk)),
+        shelf: matches!(question.way, OwnWay::Plain(Way::Responses | Way::InputTokens))
+            .then(|| Shelf::of(request, desk)),
         question,
         body,
     };
-    let (gateway, id) = (desk.doors.workbench.gateway().clone(), held.request_id.clone());
-    match pour(move |spout| ask(gateway, held, spout)).await {
+    let gateway = desk.doors.workbench.gateway().clone();
+    let poured = pour(move |spout| ask(gateway, held, spout)).await;
+    concluded(request, desk, dialect, poured)
+}
+
+/// The answer, once it has begun, or what is said in its place.
+pub(super) fn concluded(
+    request: &HttpRequest,
+    desk: &Desk,
+    dialect: Dialect,
+    poured: Result<(Begun, Pouring), Option<Ended>>,
+) -> HttpResponse {
+    let id = id_of(request);
+    match poured {
         Ok((begun, rest)) => {
             let rest = match desk.gateway.on_hang_up {
                 OnHangUp::Cancel => rest,
@@ -158,11 +180,20 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
 }
 
 /// How a call ended.
-enum Ended {
+pub(super) enum Ended {
     Whole,
     Invalid(Invalid),
     Failed(Rc<gateway::Error>),
     Refused(Refusal),
+}
+
+impl From<Result<(), gateway::Error>> for Ended {
+    fn from(ended: Result<(), gateway::Error>) -> Self {
+        match ended {
+            Ok(()) => Self::Whole,
+            Err(error) => Self::Failed(Rc::new(error)),
+        }
+    }
 }
 
 async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
@@ -170,7 +201,9 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
-    match held.shelf.as_ref().filter(|shelf| shelf.concerns(&hot)) {
+    let is_count = matches!(held.question.way, OwnWay::Plain(Way::InputTokens));
+    let concerns = |shelf: &&Shelf| if is_count { hot.previous.is_some() } else { shelf.concerns(&hot) };
+    match held.shelf.as_ref().filter(concerns) {
         // All other calls are spared the room that this one takes.
         Some(shelf) => Box::pin(kept(&gateway, &held, shelf, &hot, spout)).await,
         None => relay(&gateway, &held, &held.body, &hot, &mut spout).await,
@@ -178,7 +211,7 @@ async fn ask(gateway: Gateway, held: Held, mut spout: Spout) -> Ended {
 }
 
 /// Has an answer kept, or goes on from one.
-async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, spout: Spout) -> Ended {
+async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, mut spout: Spout) -> Ended {
     let mut prepared = match shelf.prepare(&held.body, hot).await {
         Ok(prepared) => prepared,
         Err(Unprepared::Invalid(invalid)) => return Ended::Invalid(invalid),
@@ -189,6 +222,9 @@ async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, spou
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
+    if matches!(held.question.way, OwnWay::Plain(Way::InputTokens)) {
+        return relay(gateway, held, &body, &hot, &mut spout).await;
+    }
     let mut keeper = Keeper::new(shelf.clone(), prepared, &held.request_id, spout);
     let ended = relay(gateway, held, &body, &hot, &mut keeper).await;
     match keeper.finish().await {
@@ -209,14 +245,11 @@ async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out:
     let relay = Relay { dialect: question.dialect, way, model, body, hot, request_id, headers };
     let asking =
         Asking { relay, operation: question.operation, models, within: *within, keep_alive: *keep_alive };
-    match gateway.relay(asking, out).await {
-        Ok(()) => Ended::Whole,
-        Err(error) => Ended::Failed(Rc::new(error)),
-    }
+    gateway.relay(asking, out).await.into()
 }
 
 /// What of a client's headers its vendor wants to know.
-fn along(request: &HttpRequest) -> Vec<(&'static str, String)> {
+pub(super) fn along(request: &HttpRequest) -> Vec<(&'static str, String)> {
     let header = |name: &'static str| {
         // Several of one name count as one list.
         let values: Vec<&str> =
@@ -369,12 +402,14 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
     Some(match route {
         "/v1/messages" | "/v1/messages/count_tokens" => Dialect::Anthropic,
         "/v1/chat/completions" | "/v1/embeddings" => Dialect::OpenAiChat,
-        "/v1/responses" | "/v1/responses/{id:resp_[^/]+}" | "/v1/responses/{id:resp_[^/]+}/input_items" => {
-            Dialect::OpenAiResponses
-        }
+        "/v1/responses"
+        | "/v1/responses/input_tokens"
+        | "/v1/responses/{id:resp_[^/]+}"
+        | "/v1/responses/{id:resp_[^/]+}/input_items" => Dialect::OpenAiResponses,
         "/v1/models" => Dialect::OpenAiChat,
         "/v1beta/models" => Dialect::Gemini,
         route if GEMINI.contains(&route) => Dialect::Gemini,
+        route if passages::has(route) => Dialect::OpenAiChat,
         _ => return None,
     })
 }

@@ -21,7 +21,13 @@ pub(super) struct Spout(Rc<RefCell<Basin>>);
 struct Basin {
     begun: Option<Begun>,
     piece: Option<Bytes>,
+    is_cut: bool,
 }
+
+/// An answer that is not whole: its connection is broken off, so that nobody takes it for one.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub(super) struct Cut;
 
 impl Out for Spout {
     fn begin(&mut self, begun: Begun) {
@@ -35,6 +41,10 @@ impl Out for Spout {
         self.0.borrow_mut().piece = Some(bytes);
         // Who takes the piece polls this future next: nobody has to be woken.
         poll_fn(|_| if self.0.borrow().piece.is_none() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    fn cut(&mut self) {
+        self.0.borrow_mut().is_cut = true;
     }
 }
 
@@ -101,7 +111,7 @@ impl Drop for Pouring {
 }
 
 impl MessageBody for Pouring {
-    type Error = std::convert::Infallible;
+    type Error = Cut;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
@@ -119,8 +129,10 @@ impl MessageBody for Pouring {
         if work.as_mut().poll(context).is_ready() {
             this.work = None;
         }
-        match this.basin.borrow_mut().piece.take() {
+        let mut basin = this.basin.borrow_mut();
+        match basin.piece.take() {
             Some(piece) => Poll::Ready(Some(Ok(piece))),
+            None if this.work.is_none() && std::mem::take(&mut basin.is_cut) => Poll::Ready(Some(Err(Cut))),
             None if this.work.is_none() => Poll::Ready(None),
             None => Poll::Pending,
         }
@@ -168,6 +180,20 @@ mod tests {
     async fn who_ends_before_it_begins_has_no_answer() {
         let ended = pour(|_: Spout| async { 7 }).await;
         assert_eq!(ended.err().unwrap(), Some(7));
+    }
+
+    #[actix_web::test]
+    async fn what_is_cut_does_not_end_as_if_it_were_whole() {
+        let poured = pour(|mut out| async move {
+            out.begin(begun(None));
+            out.give("half".into()).await;
+            out.cut();
+        });
+        let (_, mut body) = poured.await.ok().unwrap();
+        let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_next(context)).await;
+        assert_eq!(next().await.unwrap().unwrap(), "half");
+        assert!(matches!(next().await, Some(Err(Cut))));
+        assert!(next().await.is_none());
     }
 
     #[actix_web::test]

@@ -1,6 +1,7 @@
 //! The doors of a real server with a scripted provider: what they refuse, and what they show.
 
 mod administration;
+mod asides;
 mod attacks;
 mod audit;
 mod captures;
@@ -13,6 +14,7 @@ mod keys;
 mod metrics;
 mod outbound;
 mod pages;
+mod passages;
 mod refusals;
 mod requests;
 mod responses;

@@ -1,17 +1,22 @@
-//! How many tokens a question has, where no provider of the client's dialect can be asked: an estimate, and told as such.
+//! How many tokens a question has, where no provider can be asked: an estimate, and told as such.
 //!
 //! It rather says too much than too little: whoever counts wants to know whether the question still fits.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chat::{Media, Part, Request, Source, Tool, ToolInput};
-use units::DeploymentId;
-use upstream::{Method, Way};
-use wire::Dialect;
+use units::{DeploymentId, TokenCount};
+use upstream::{Method, Waits, Way};
+use wire::{Asked, Dialect, Invalid};
 
-use crate::Begun;
+use crate::relaying::Relay;
+use crate::{Begun, Error, Why};
 
 /// Says that the number was not counted by a provider.
 const ESTIMATED: &str = "x-impresario-estimated";
+/// The longest that one provider is waited for; after that, what is estimated is good enough.
+const COUNT_WITHIN: Duration = Duration::from_secs(10);
 /// Letters of English for a token are some 4 at OpenAI, and 3.5 at Anthropic; so many tokens are 7 halves of a letter.
 const LETTERS_OF_TWO_TOKENS: u64 = 7;
 /// Names and schemas of tools have more signs and fewer words.
@@ -28,18 +33,48 @@ const PAGE_BYTES: u64 = 64 * 1024;
 
 /// Whether somebody wants to know how many tokens there are.
 pub(crate) fn is_count(way: Way<'_>) -> bool {
-    matches!(way, Way::CountTokens | Way::Gemini { method: Method::CountTokens, .. })
+    matches!(way, Way::CountTokens | Way::InputTokens | Way::Gemini { method: Method::CountTokens, .. })
+}
+
+/// The shorter waits of a count, whose client holds up its own work for it.
+pub(crate) fn waits(way: Way<'_>, waits: Waits) -> Waits {
+    if !is_count(way) {
+        return waits;
+    }
+    let first_byte = waits.first_byte.min(COUNT_WITHIN);
+    Waits { first_byte, ..waits }
+}
+
+/// The question, in whichever of its forms.
+pub(crate) fn question(relay: &Relay<'_>) -> Result<Asked, Invalid> {
+    match relay.dialect {
+        Dialect::Gemini => wire::gemini::count_request(relay.body, relay.model),
+        Dialect::Anthropic | Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            wire::request(relay.dialect, relay.body, relay.model, false)
+        }
+    }
+}
+
+/// Whether a refusal is no judgement of the question: that of a provider that cannot count, or one of a question that was put
+/// in other words.
+pub(crate) fn says_nothing(error: &Error, is_own: bool) -> bool {
+    let Error::Refused { why: Why::Upstream(error), .. } = error else { return false };
+    let is_judgement = matches!(**error, upstream::Error::Status { status: 400 | 413 | 422, .. });
+    !(is_judgement && is_own)
+}
+
+/// A count as the client reads it.
+pub(crate) fn words(dialect: Dialect, tokens: TokenCount) -> Vec<u8> {
+    match dialect {
+        Dialect::Gemini => wire::gemini::count_answer(tokens),
+        Dialect::Anthropic => wire::anthropic::count_answer(tokens),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => wire::openai_responses::count_answer(tokens),
+    }
 }
 
 /// The answer to that, in the client's dialect.
 pub(crate) fn answer(dialect: Dialect, request: &Request, deployment: DeploymentId) -> Begun {
-    let tokens = estimate(request);
-    let body = match dialect {
-        Dialect::Gemini => format!("{{\"totalTokens\":{tokens}}}"),
-        Dialect::Anthropic | Dialect::OpenAiChat | Dialect::OpenAiResponses => {
-            format!("{{\"input_tokens\":{tokens}}}")
-        }
-    };
+    let body = words(dialect, TokenCount(estimate(request)));
     Begun {
         status: 200,
         content_type: "application/json".to_owned(),

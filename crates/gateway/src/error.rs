@@ -15,6 +15,15 @@ pub enum Error {
     /// The configuration has nobody for this role: a person has to act.
     #[error(transparent)]
     NoCandidate(#[from] routing::NoCandidate),
+    /// All providers of the model lack what is asked for: a person has to act.
+    #[error(
+        "no provider of the model `{model}` offers this, in its own dialect or in another one; ask for a model of a \
+         provider that does"
+    )]
+    NotOffered {
+        /// The model, as the client calls it.
+        model: String,
+    },
     /// The request is at fault: it will fail again.
     #[error("{deployment} cannot answer this request: {why}; change the request")]
     Refused {

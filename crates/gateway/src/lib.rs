@@ -4,6 +4,7 @@
 //! for a whole one. It awaits no actor: it reads cells and a routing snapshot, and reports one way what happened.
 
 mod alive;
+mod aside;
 mod asked;
 mod concluding;
 mod counting;
@@ -13,6 +14,7 @@ mod fault;
 mod hearing;
 mod operation;
 mod out;
+mod passing;
 mod relaying;
 mod report;
 mod routes;
@@ -36,6 +38,7 @@ pub use error::{Attempt, Error, Interrupted, Why};
 pub use fault::Fault;
 pub use operation::Operation;
 pub use out::{Begun, Out};
+pub use passing::{MODEL, Pass, Upload};
 pub use relaying::Relay;
 pub use report::{Concluded, End, Outcome, Report};
 pub use routes::{Deployment, Routes};
@@ -44,7 +47,7 @@ pub use told::Told;
 use concluding::Concluding;
 use hearing::Hearing;
 use relaying::Relaying;
-use run::{Heard, Question, Run};
+use run::{Ask, Heard, Question, Run};
 
 /// The longest that one call may take, whatever its caller grants.
 pub const MAX_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -193,13 +196,19 @@ impl Gateway {
         let mut run = Run::start(self, question, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
-            if run.candidate(deployment, others, relaying).await?.is_some() {
-                return Ok(());
+            match run.candidate(deployment, others, relaying).await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(error) if relaying.may_estimate(&error, deployment) => break,
+                Err(error) => return Err(error),
             }
         }
         match candidates.first() {
             // A client that may not know how much room there is gives up, or fills it.
             Some(first) if counting::is_count(relay.way) => relaying.estimate(&first.id),
+            Some(_) if !candidates.iter().any(|one| relaying.fits(one)) => {
+                Err(Error::NotOffered { model: relay.model.to_owned() })
+            }
             _ => Err(run.unavailable()),
         }
     }

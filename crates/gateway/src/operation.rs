@@ -15,11 +15,14 @@ pub enum Operation {
     Tool,
     /// Turning text into vectors.
     Embed,
+    /// What a vendor has routes of its own for: pictures, sounds, ranking.
+    Relay,
 }
 
 impl Operation {
     /// All of them; each stands at the place of its [`Operation::index`].
-    pub const ALL: [Self; 6] = [Self::Chat, Self::Plan, Self::Edit, Self::Review, Self::Tool, Self::Embed];
+    pub const ALL: [Self; 7] =
+        [Self::Chat, Self::Plan, Self::Edit, Self::Review, Self::Tool, Self::Embed, Self::Relay];
 
     /// Its stable name.
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Operation {
             Self::Review => "review",
             Self::Tool => "tool",
             Self::Embed => "embed",
+            Self::Relay => "relay",
         }
     }
 
@@ -42,6 +46,7 @@ impl Operation {
             Self::Review => 3,
             Self::Tool => 4,
             Self::Embed => 5,
+            Self::Relay => 6,
         }
     }
 }

@@ -12,6 +12,9 @@ pub trait Out {
 
     /// The next bytes; waits until there is room for more.
     fn give(&mut self, bytes: Bytes) -> impl Future<Output = ()>;
+
+    /// What was given is not whole, and its form has no words for that: it must not end as if it were.
+    fn cut(&mut self);
 }
 
 /// What is known when an answer begins.

@@ -19,7 +19,7 @@ use crate::asked::Asked;
 use crate::run::Ask;
 use crate::translating::{self, Translating};
 use crate::untold::Untold;
-use crate::{Begun, Deployment, Error, MAX_ANSWER_BYTES, Out, Why, counting};
+use crate::{Begun, Deployment, Error, MAX_ANSWER_BYTES, Out, Why, aside, counting};
 
 /// A request as it came in.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,9 @@ impl<O: Out> Ask for Relaying<'_, O> {
     type Answer = ();
 
     fn fits(&self, deployment: &Deployment) -> bool {
-        offered(self.relay.way, deployment).is_some() || translating::can(self.relay.way)
+        offered(self.relay.way, deployment).is_some()
+            || translating::can(self.relay.way)
+            || aside::elsewhere(self.relay.way, deployment).is_some()
     }
 
     fn tells(&self, parameter: Parameter) -> bool {
@@ -72,10 +74,13 @@ impl<O: Out> Ask for Relaying<'_, O> {
     async fn ask(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<(), Why> {
         let (deployment, relay) = (asked.deployment, self.relay);
         let Some((endpoint, way)) = offered(relay.way, deployment) else {
-            return self.in_other_words(asked, untold).await;
+            return match aside::elsewhere(relay.way, deployment) {
+                Some((endpoint, way)) => aside::ask(&relay, endpoint, way, asked, self.out).await,
+                None => self.in_other_words(asked, untold).await,
+            };
         };
         let (body, unsaid) = relay.body_for(deployment, untold).map_err(Why::BadRequest)?;
-        let waits = asked.waits_for(relay.is_streamed());
+        let waits = counting::waits(way, asked.waits_for(relay.is_streamed()));
         let call = Verbatim { way, headers: relay.headers, body: &body, waits };
         let answer = asked.gateway.client.relay(endpoint, &call).await.map_err(failed)?;
         let begun = Begun {
@@ -111,10 +116,16 @@ impl<'a, O: Out> Relaying<'a, O> {
         Translating { relay, understood, keep_alive, out, encoder }.ask(asked, untold).await
     }
 
+    /// Whether whoever counts refused in a way that says nothing about the question, so that it can be estimated still.
+    pub(crate) fn may_estimate(&self, error: &Error, deployment: &Deployment) -> bool {
+        let is_own = offered(self.relay.way, deployment).is_some();
+        counting::is_count(self.relay.way) && counting::says_nothing(error, is_own)
+    }
+
     /// Answers how many tokens there are without anybody who knows.
     pub(crate) fn estimate(&mut self, first: &DeploymentId) -> Result<(), Error> {
         let relay = self.relay;
-        let understood = wire::request(relay.dialect, relay.body, relay.model, false);
+        let understood = counting::question(&relay);
         let refuse = |invalid| Error::Refused {
             deployment: first.clone(),
             why: Why::BadRequest(invalid),
@@ -141,16 +152,7 @@ impl<'a, O: Out> Relaying<'a, O> {
 
     /// A whole answer is read before any of it is shown: an error inside of a success still goes to the next candidate.
     async fn whole(&mut self, mut answer: Relayed, begun: Begun, asked: &mut Asked<'_>) -> Result<(), Why> {
-        if !begun.content_type.contains("json") {
-            return Err(failed(answer.unexpected("application/json")));
-        }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
-            if body.len() + piece.len() > MAX_ANSWER_BYTES {
-                return Err(Why::TooLarge);
-            }
-            body.extend_from_slice(&piece);
-        }
+        let body = read(&mut answer).await?;
         let seen = watch::whole(self.relay.dialect, &body).map_err(|error| failed(answer.broken(error)))?;
         asked.used(seen.usage.unwrap_or_default());
         asked.shows();
@@ -215,7 +217,7 @@ impl Relay<'_> {
     pub(crate) fn is_streamed(&self) -> bool {
         match self.way {
             Way::Messages | Way::ChatCompletions | Way::Responses => self.hot.is_streamed,
-            Way::CountTokens | Way::Embeddings => false,
+            Way::CountTokens | Way::InputTokens | Way::Embeddings => false,
             Way::Gemini { method, .. } => matches!(method, Method::StreamEvents | Method::StreamArray),
         }
     }
@@ -237,6 +239,7 @@ impl Relay<'_> {
     /// Has the provider keep nothing: all clients ask with the operator's one key, and each could go on from the answers of
     /// the others. Names what the client asked for.
     fn keep_nothing(&self, patch: &mut Patch<'_>) -> Result<Option<String>, Invalid> {
+        let is_count = counting::is_count(self.way);
         if self.hot.previous.is_some() {
             return Err(Invalid::previous_response());
         }
@@ -245,11 +248,14 @@ impl Relay<'_> {
         if self.hot.fields.iter().any(is_set) {
             return Err(Invalid::new("conversation", "is not kept here: send the turns as `input`"));
         }
-        // Left out, it means true.
-        if self.hot.store != Some(false) {
-            patch.set("store", "false");
+        match self.hot.store {
+            // What is only counted is kept by nobody, and the vendor's route does not know the word.
+            Some(_) if is_count => drop(patch.remove("store")),
+            // Left out, it means true.
+            None | Some(true) if !is_count => drop(patch.set("store", "false")),
+            None | Some(_) => {}
         }
-        Ok((self.hot.store == Some(true)).then(|| "store".to_owned()))
+        Ok((self.hot.store == Some(true) && !is_count).then(|| "store".to_owned()))
     }
 
     /// The body for a deployment, and what had to be left out of it.
@@ -273,7 +279,13 @@ impl Relay<'_> {
         if self.dialect == Dialect::OpenAiResponses {
             unsaid.extend(self.keep_nothing(&mut patch)?);
         }
-        let patched = patch.apply().map(Bytes::from);
+        let patched = match self.way {
+            Way::Gemini { .. } if self.model != model => patch::rename(self.body, model)?,
+            Way::Gemini { .. } => None,
+            Way::Messages | Way::CountTokens | Way::ChatCompletions | Way::Responses => patch.apply(),
+            Way::InputTokens | Way::Embeddings => patch.apply(),
+        };
+        let patched = patched.map(Bytes::from);
         let body = patched.map_or(Cow::Borrowed(self.body), Cow::Owned);
         if untold.thoughts {
             let without = patch::unthink(self.dialect, model, &body)?.map(Bytes::from);
@@ -299,6 +311,7 @@ fn at<'a>(way: Way<'_>, deployment: &'a Deployment) -> Way<'a> {
         Way::CountTokens => Way::CountTokens,
         Way::ChatCompletions => Way::ChatCompletions,
         Way::Responses => Way::Responses,
+        Way::InputTokens => Way::InputTokens,
         Way::Embeddings => Way::Embeddings,
         Way::Gemini { method, .. } => Way::Gemini { model: deployment.id.model.as_str(), method },
     }
@@ -309,6 +322,21 @@ fn offered<'a>(way: Way<'_>, deployment: &'a Deployment) -> Option<(&'a HttpEndp
     let upstream::Endpoint::Http(endpoint) = &deployment.endpoint else { return None };
     let way = at(way, deployment);
     endpoint.offers(way).then_some((endpoint, way))
+}
+
+/// All of an answer that comes whole.
+pub(crate) async fn read(answer: &mut Relayed) -> Result<Vec<u8>, Why> {
+    if !answer.content_type().contains("json") {
+        return Err(failed(answer.unexpected("application/json")));
+    }
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(failed)? {
+        if body.len() + piece.len() > MAX_ANSWER_BYTES {
+            return Err(Why::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 pub(crate) fn failed(error: upstream::Error) -> Why {

@@ -66,5 +66,7 @@ fn convention(operation: Operation) -> &'static str {
     match operation {
         Operation::Chat | Operation::Plan | Operation::Edit | Operation::Review | Operation::Tool => "chat",
         Operation::Embed => "embeddings",
+        // They have no word for it, and let others be used.
+        Operation::Relay => "relay",
     }
 }

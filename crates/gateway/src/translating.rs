@@ -19,7 +19,7 @@ use crate::{Begun, CLIENT, MAX_ANSWER_BYTES, Out, Why};
 pub(crate) fn can(way: Way<'_>) -> bool {
     match way {
         Way::Messages | Way::ChatCompletions | Way::Responses => true,
-        Way::CountTokens | Way::Embeddings => false,
+        Way::CountTokens | Way::InputTokens | Way::Embeddings => false,
         Way::Gemini { method, .. } => {
             matches!(method, Method::Generate | Method::StreamEvents | Method::StreamArray)
         }

@@ -9,7 +9,7 @@ use clock::Clock;
 use units::ModelName;
 
 use crate::keys::Turns;
-use crate::{Endpoint, Error, EventStream, HttpEndpoint, Relayed, Verbatim, http, played, tls};
+use crate::{Endpoint, Error, EventStream, HttpEndpoint, Passage, Relayed, Verbatim, http, played, tls};
 
 /// How long a list of models may take.
 const MODELS_WITHIN: Duration = Duration::from_secs(10);
@@ -139,6 +139,31 @@ impl Client {
                     return Ok(answer);
                 }
                 Err(error) => turns.failed(&taken, error)?,
+            }
+        }
+        Err(turns.refusal())
+    }
+
+    /// Calls one of a vendor's other routes and waits until the provider accepts it. What goes out piece by piece goes out
+    /// once, with one key.
+    ///
+    /// # Errors
+    /// When the provider refuses, cannot be reached or takes too long.
+    pub async fn pass(&self, endpoint: &HttpEndpoint, mut passage: Passage<'_>) -> Result<Relayed, Error> {
+        let Some(mut turns) = Turns::start(&self.clock, endpoint, passage.waits) else {
+            return http::pass(self, endpoint, &mut passage).await;
+        };
+        while let Some(taken) = turns.take() {
+            passage.waits = taken.waits;
+            match http::pass(self, &taken.endpoint, &mut passage).await {
+                Ok(answer) => {
+                    turns.worked(&taken);
+                    return Ok(answer);
+                }
+                Err(error) => turns.failed(&taken, error)?,
+            }
+            if passage.is_spent() {
+                break;
             }
         }
         Err(turns.refusal())

@@ -88,6 +88,17 @@ impl HttpEndpoint {
         self.dialect == dialect || self.also == Some(dialect)
     }
 
+    /// Whether it has what a vendor of this dialect has beside conversations; which of OpenAI's two those are held in says
+    /// nothing of that.
+    pub fn has_routes_of(&self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+                self.speaks(Dialect::OpenAiChat) || self.speaks(Dialect::OpenAiResponses)
+            }
+            Dialect::Anthropic | Dialect::Gemini => self.speaks(dialect),
+        }
+    }
+
     /// Scheme, host and port, as `https://api.example.com`: what errors call the endpoint.
     pub fn origin(&self) -> String {
         self.base_url.origin().ascii_serialization()

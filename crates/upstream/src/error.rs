@@ -210,6 +210,15 @@ impl Error {
         wire::refuses_thoughts(message)
     }
 
+    /// Without the provider's own words, for a caller who does not speak its dialect.
+    #[must_use]
+    pub fn without_refusal(mut self) -> Self {
+        if let Self::Status { refusal, .. } = &mut self {
+            *refusal = None;
+        }
+        self
+    }
+
     /// How long the provider asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Status { retry_after, .. } = self { *retry_after } else { None }

@@ -1,11 +1,13 @@
 //! A call over HTTP: from the request to the head of the answer.
 
 mod arrived;
+mod passed;
 mod relayed;
 mod stream;
 mod whole;
 
 pub(crate) use arrived::Arrived;
+pub(crate) use passed::pass;
 pub use relayed::Relayed;
 pub(crate) use relayed::relay;
 pub(crate) use stream::HttpStream;

@@ -13,6 +13,7 @@ mod http;
 mod keys;
 #[cfg(test)]
 mod loopback;
+mod passage;
 mod played;
 mod retry_after;
 mod stream;
@@ -25,6 +26,7 @@ pub use endpoint::{Dialect, Endpoint, HttpEndpoint, Spoken};
 pub use error::{Error, FailureClass, Wait};
 pub use http::Relayed;
 pub use keys::{Key, Keys, MAX_KEYS};
+pub use passage::{Load, Passage, Verb};
 pub use stream::EventStream;
 pub use verbatim::{Refusal, Verbatim};
 pub use way::{Method, Way};

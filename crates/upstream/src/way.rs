@@ -15,6 +15,8 @@ pub enum Way<'a> {
     ChatCompletions,
     /// OpenAI's Responses.
     Responses,
+    /// How many tokens such a request has.
+    InputTokens,
     /// OpenAI's embeddings.
     Embeddings,
     /// One of Gemini's methods, as `generateContent`; the model stands in the URL.
@@ -61,9 +63,8 @@ impl HttpEndpoint {
         match way {
             Way::Messages | Way::CountTokens => self.speaks(Dialect::Anthropic),
             Way::ChatCompletions => self.speaks(Dialect::OpenAiChat),
-            Way::Responses => self.speaks(Dialect::OpenAiResponses),
-            // Which of the two dialects conversations are held in says nothing of them.
-            Way::Embeddings => self.speaks(Dialect::OpenAiChat) || self.speaks(Dialect::OpenAiResponses),
+            Way::Responses | Way::InputTokens => self.speaks(Dialect::OpenAiResponses),
+            Way::Embeddings => self.has_routes_of(Dialect::OpenAiChat),
             Way::Gemini { .. } => self.speaks(Dialect::Gemini),
         }
     }
@@ -75,6 +76,7 @@ impl HttpEndpoint {
             Way::CountTokens => self.url(&["v1", "messages", "count_tokens"]),
             Way::ChatCompletions => self.url(&["chat", "completions"]),
             Way::Responses => self.url(&["responses"]),
+            Way::InputTokens => self.url(&["responses", "input_tokens"]),
             Way::Embeddings => self.url(&["embeddings"]),
             Way::Gemini { model, method } => {
                 let mut url = self.url(&["v1beta", "models", &format!("{model}:{}", method.name())])?;

@@ -23,3 +23,21 @@ pub struct Embeddings {
     /// What was read, in tokens; zero where nobody said it.
     pub used: units::TokenCount,
 }
+
+impl Embeddings {
+    /// Makes sure that there is one vector for each text.
+    ///
+    /// # Errors
+    /// When there are more or fewer.
+    pub fn of(&self, asked: &EmbedAsked) -> Result<(), crate::Error> {
+        if self.vectors.len() == asked.texts.len() && self.vectors.iter().all(|vector| !vector.is_empty()) {
+            return Ok(());
+        }
+        Err(crate::Error::Malformed {
+            dialect: "embeddings",
+            what: "an answer",
+            column: 0,
+            rule: "it must hold one vector for each text",
+        })
+    }
+}

@@ -17,6 +17,7 @@ mod embeddings;
 mod encode;
 mod error;
 mod fields;
+pub mod form;
 mod freeform;
 pub mod gemini;
 pub mod hot;

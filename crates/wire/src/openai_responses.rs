@@ -1,5 +1,6 @@
 //! OpenAI Responses. Source: the API reference of `/v1/responses`, and the types of OpenAI's own client libraries.
 
+mod count;
 mod decode;
 mod encode;
 mod going_on;
@@ -15,6 +16,7 @@ mod stream;
 mod tools;
 
 pub use crate::openai_chat::{error, error_message, model, models, models_list};
+pub use count::{count_answer, counted, encode_count};
 pub use decode::{Decoder, answer};
 pub use encode::encode;
 pub use going_on::{Before, MAX_ITEMS, Whole, go_on};
@@ -23,10 +25,5 @@ pub use kept::Kept;
 pub use request::request;
 pub use response::{whole, whole_kept};
 pub use stream::Encoder;
-
-/// What `/v1/responses/input_tokens` answers; it takes what `/v1/responses` takes.
-pub fn counted(tokens: units::TokenCount) -> Vec<u8> {
-    serde_json::json!({"object": "response.input_tokens", "input_tokens": tokens}).to_string().into_bytes()
-}
 
 const DIALECT: &str = "OpenAI Responses";

@@ -3,9 +3,11 @@
 //! A provider's prompt cache keys on the bytes, and a client may rely on what we do not know; so a body that is relayed
 //! is never written anew.
 
+mod rename;
 mod unseal;
 mod unthink;
 
+pub use rename::rename;
 pub use unseal::{Unsealed, unseal};
 pub use unthink::unthink;
 

@@ -6,9 +6,11 @@
 
 mod frame;
 pub(crate) mod framing;
+mod glance;
 mod usage;
 mod whole;
 
+pub use glance::Glance;
 pub use whole::whole;
 
 use bytes::Bytes;

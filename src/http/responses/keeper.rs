@@ -122,4 +122,8 @@ impl Out for Keeper {
             self.fail(&refusal, 0).await;
         }
     }
+
+    fn cut(&mut self) {
+        self.spout.cut();
+    }
 }

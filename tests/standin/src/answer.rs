@@ -18,7 +18,7 @@ use crate::http::{Connection, Request};
 use crate::refusal::Refusal;
 use crate::route::{Route, Task, Vendor, route, unauthorized};
 use crate::said::{Asked, Said, seal};
-use crate::{Scenario, anthropic, gemini, openai_chat, openai_responses};
+use crate::{Scenario, anthropic, gemini, openai_chat, openai_other, openai_responses};
 
 /// The most answers that are kept ready.
 const MAX_READY: usize = 256;
@@ -84,6 +84,7 @@ fn write(key: &Key, said: &Said) -> Vec<String> {
         Task::StreamGenerate { is_list } => gemini::frames(model, said, is_list),
         Task::Generate => vec![gemini::whole(model, said).to_string()],
         Task::CountTokens | Task::Embeddings | Task::Embed | Task::EmbedBatch | Task::Models => Vec::new(),
+        Task::Pictures | Task::Speech | Task::Transcription | Task::Predict => Vec::new(),
     }
 }
 
@@ -191,7 +192,7 @@ async fn answer(
     let vendor = route.vendor;
     let fields: Fields = match serde_json::from_slice(&received.body) {
         Ok(fields) => fields,
-        Err(_) if route.task == Task::Models => Fields::default(),
+        Err(_) if matches!(route.task, Task::Models | Task::Transcription) => Fields::default(),
         Err(_) => {
             return refuse(
                 connection,
@@ -202,6 +203,10 @@ async fn answer(
         }
     };
     let model = route.model.or(fields.model.as_deref()).unwrap_or_default().to_owned();
+    if route.task == Task::Speech {
+        connection.whole(200, &headers(vendor, "audio/mpeg"), openai_other::SOUND).await?;
+        return Ok(Then::Next);
+    }
     if let Some(body) = side(route, &fields, &model) {
         connection
             .whole(200, headers(vendor, "application/json").as_str(), body.to_string().as_bytes())
@@ -224,7 +229,8 @@ fn side(route: &Route<'_>, fields: &Fields, model: &str) -> Option<Value> {
     let names = Scenario::NAMED.map(|(name, _)| name);
     Some(match (route.task, route.vendor) {
         (Task::CountTokens, Vendor::Gemini) => gemini::count(),
-        (Task::CountTokens, _) => anthropic::count(),
+        (Task::CountTokens, Vendor::OpenAi) => openai_responses::count(),
+        (Task::CountTokens, Vendor::Anthropic) => anthropic::count(),
         (Task::Embeddings, _) => {
             let inputs = fields.input.as_ref().and_then(Value::as_array).map_or(1, Vec::len);
             openai_chat::embeddings(model, inputs, fields.encoding_format.as_deref() == Some("base64"))
@@ -234,12 +240,14 @@ fn side(route: &Route<'_>, fields: &Fields, model: &str) -> Option<Value> {
             let inputs = fields.requests.as_ref().map_or(0, Vec::len);
             serde_json::json!({"embeddings": vec![gemini::embedding(); inputs]})
         }
+        (Task::Pictures, _) => openai_other::pictures(),
+        (Task::Transcription, _) => openai_other::transcription(),
+        (Task::Predict, _) => serde_json::json!({"predictions": [{"mimeType": "image/png"}]}),
         (Task::Models, Vendor::Anthropic) => anthropic::models(&names),
         (Task::Models, Vendor::OpenAi) => openai_chat::models(&names),
         (Task::Models, Vendor::Gemini) => gemini::models(&names),
-        (Task::Messages | Task::Chat | Task::Responses | Task::Generate | Task::StreamGenerate { .. }, _) => {
-            return None;
-        }
+        (Task::Messages | Task::Chat | Task::Responses, _) => return None,
+        (Task::Generate | Task::StreamGenerate { .. } | Task::Speech, _) => return None,
     })
 }
 
@@ -276,6 +284,7 @@ fn schema<'a>(route: &Route<'_>, body: &'a Value) -> Option<&'a Value> {
             schema.filter(|_| is_json)
         }
         Task::CountTokens | Task::Embeddings | Task::Embed | Task::EmbedBatch | Task::Models => None,
+        Task::Pictures | Task::Speech | Task::Transcription | Task::Predict => None,
     }
 }
 

@@ -11,6 +11,7 @@ mod counts;
 mod gemini;
 mod http;
 mod openai_chat;
+mod openai_other;
 mod openai_responses;
 mod refusal;
 mod route;

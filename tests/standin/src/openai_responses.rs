@@ -181,3 +181,7 @@ pub(crate) fn failed(code: Option<&str>, message: &str, number: usize) -> String
     }
     stream.frames.pop().unwrap_or_default()
 }
+
+pub(crate) fn count() -> Value {
+    json!({"object": "response.input_tokens", "input_tokens": INPUT})
+}

@@ -25,6 +25,10 @@ pub(crate) enum Task {
     Embed,
     EmbedBatch,
     Models,
+    Pictures,
+    Speech,
+    Transcription,
+    Predict,
 }
 
 #[derive(Debug)]
@@ -44,7 +48,11 @@ pub(crate) fn route<'a>(method: &str, received: &'a Received) -> Option<Route<'a
         ("POST", "/v1/messages/count_tokens") => at(Vendor::Anthropic, Task::CountTokens),
         ("POST", "/v1/chat/completions") => at(Vendor::OpenAi, Task::Chat),
         ("POST", "/v1/responses") => at(Vendor::OpenAi, Task::Responses),
+        ("POST", "/v1/responses/input_tokens") => at(Vendor::OpenAi, Task::CountTokens),
         ("POST", "/v1/embeddings") => at(Vendor::OpenAi, Task::Embeddings),
+        ("POST", "/v1/images/generations") => at(Vendor::OpenAi, Task::Pictures),
+        ("POST", "/v1/audio/speech") => at(Vendor::OpenAi, Task::Speech),
+        ("POST", "/v1/audio/transcriptions") => at(Vendor::OpenAi, Task::Transcription),
         ("GET", "/v1/models") if received.header("anthropic-version").is_some() => {
             at(Vendor::Anthropic, Task::Models)
         }
@@ -63,6 +71,7 @@ pub(crate) fn route<'a>(method: &str, received: &'a Received) -> Option<Route<'a
                     Task::StreamGenerate { is_list: !query.split('&').any(|pair| pair == "alt=sse") }
                 }
                 "countTokens" => Task::CountTokens,
+                "predict" => Task::Predict,
                 "embedContent" => Task::Embed,
                 "batchEmbedContents" => Task::EmbedBatch,
                 _ => return None,

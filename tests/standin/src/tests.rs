@@ -359,6 +359,10 @@ async fn what_is_no_conversation_is_answered_too() {
     let standin = Standin::start().await.unwrap();
     for (path, body, pointer, expected) in [
         ("/v1/messages/count_tokens", json!({"model": "text"}), "/input_tokens", json!(12)),
+        ("/v1/images/generations", json!({"model": "text"}), "/usage/output_tokens", json!(272)),
+        ("/v1/audio/transcriptions", json!({}), "/text", json!("Hello there.")),
+        ("/v1beta/models/text:predict", json!({}), "/predictions/0/mimeType", json!("image/png")),
+        ("/v1/responses/input_tokens", json!({"model": "text"}), "/input_tokens", json!(12)),
         ("/v1beta/models/text:countTokens", json!({}), "/totalTokens", json!(12)),
         ("/v1/models/text:countTokens", json!({}), "/totalTokens", json!(12)),
         ("/v1beta/models/text:embedContent", json!({}), "/embedding/values/0", json!(0.5)),

@@ -12,7 +12,7 @@ use crate::verbatim::Refusal;
 use crate::{Client, Error, HttpEndpoint, Verbatim, body, retry_after};
 
 /// The most bytes of one answer.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// What is the caller's business of a provider's headers: its name for the request, and how much it may still ask.
 const TOLD: [&str; 3] = ["request-id", "x-request-id", "retry-after"];
 const TOLD_BEGINNINGS: [&str; 2] = ["anthropic-ratelimit-", "x-ratelimit-"];
@@ -26,7 +26,9 @@ pub struct Relayed {
     response: Response,
     arrived: Arrived,
     deadlines: Deadlines,
-    bytes: usize,
+    bytes: u64,
+    /// The most bytes that it may have.
+    most: u64,
 }
 
 impl fmt::Debug for Relayed {
@@ -46,9 +48,22 @@ pub(crate) async fn relay(
     if endpoint.base_url.scheme() == "https" && !client.has_roots {
         return Err(Error::NoRoots { origin: endpoint.origin() });
     }
-    let mut headers = endpoint.headers()?;
+    let mut headers = headers(client, endpoint, call.headers)?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in call.headers {
+    let request = client.http.post(endpoint.way_url(call.way)?).headers(headers).body(call.body.clone());
+    let sent = deadlines.watch(request.send()).await?;
+    let response = sent.map_err(|error| network(endpoint, error))?;
+    accepted(client, endpoint, response, deadlines, MAX_ANSWER_BYTES).await
+}
+
+/// What a call carries beside its body.
+pub(super) fn headers(
+    client: &Client,
+    endpoint: &HttpEndpoint,
+    along: &[(&'static str, String)],
+) -> Result<HeaderMap, Error> {
+    let mut headers = endpoint.headers()?;
+    for (name, value) in along {
         // A value that no header can hold came in through one, so that this cannot happen.
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -59,9 +74,17 @@ pub(crate) async fn relay(
     {
         headers.insert(TRACEPARENT, trace);
     }
-    let request = client.http.post(endpoint.way_url(call.way)?).headers(headers).body(call.body.clone());
-    let sent = deadlines.watch(request.send()).await?;
-    let response = sent.map_err(|error| network(endpoint, error))?;
+    Ok(headers)
+}
+
+/// An answer of at most so many bytes, or why it is none.
+pub(super) async fn accepted(
+    client: &Client,
+    endpoint: &HttpEndpoint,
+    response: Response,
+    mut deadlines: Deadlines,
+    most: u64,
+) -> Result<Relayed, Error> {
     let status = response.status();
     if status.is_success() {
         expect_header(endpoint, &response, CONTENT_ENCODING, "identity")?;
@@ -71,6 +94,7 @@ pub(crate) async fn relay(
             arrived: Arrived::default(),
             deadlines,
             bytes: 0,
+            most,
         });
     }
     if status.is_redirection() {
@@ -137,14 +161,16 @@ impl Relayed {
     /// while it waits.
     ///
     /// # Errors
-    /// When the connection breaks, is silent for too long, or brings more than 64 MiB.
+    /// When the connection breaks, is silent for too long, or brings more than 64 MiB; of a
+    /// vendor's other routes, 1 GiB.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let next = self.arrived.next(&mut self.response, self.deadlines.has_begun());
         let piece = self.deadlines.watch(next).await?;
         let piece = piece.map_err(|error| network(&self.endpoint, error))?;
-        self.bytes = self.bytes.saturating_add(piece.as_ref().map_or(0, Bytes::len));
-        if self.bytes > MAX_ANSWER_BYTES {
-            return Err(Error::TooLarge { origin: self.endpoint.origin(), limit: MAX_ANSWER_BYTES });
+        self.bytes = self.bytes.saturating_add(piece.as_ref().map_or(0, Bytes::len) as u64);
+        if self.bytes > self.most {
+            let limit = usize::try_from(self.most).unwrap_or(usize::MAX);
+            return Err(Error::TooLarge { origin: self.endpoint.origin(), limit });
         }
         Ok(piece)
     }

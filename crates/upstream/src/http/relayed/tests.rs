@@ -56,6 +56,7 @@ async fn every_way_has_its_place_at_the_provider() {
         (Dialect::Anthropic, Way::CountTokens, "/v1/messages/count_tokens"),
         (Dialect::OpenAiChat, Way::ChatCompletions, "/v1/chat/completions"),
         (Dialect::OpenAiChat, Way::Responses, "/v1/responses"),
+        (Dialect::OpenAiChat, Way::InputTokens, "/v1/responses/input_tokens"),
         (Dialect::OpenAiChat, Way::Embeddings, "/v1/embeddings"),
         (Dialect::Gemini, gemini(Method::Generate), "/v1beta/models/g-1:generateContent"),
         (Dialect::Gemini, gemini(Method::StreamEvents), "/v1beta/models/g-1:streamGenerateContent?alt=sse"),
