@@ -19,6 +19,7 @@ mod retrieved;
 mod stage;
 mod streams;
 mod unanswered;
+mod usage;
 mod websockets;
 
 use std::os::unix::fs::PermissionsExt;
