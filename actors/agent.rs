@@ -265,6 +265,7 @@ impl Assignment {
             cost: receipt.cost,
             outcome: "answered".to_owned(),
             duration_ms: receipt.duration.as_millis().try_into().unwrap_or(u64::MAX),
+            client: None,
         };
         let owed = Owed::new(usage, &parts.recorder);
         if let Some(parameter) = receipt.dropped {

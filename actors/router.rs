@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Principal;
 use actix::{Actor, Context, Handler, Message};
 use chat::{Parameter, Usage};
 use gateway::{Concluded, End, Outcome, Routes};
@@ -168,6 +169,12 @@ impl gateway::Report for Reports {
     }
 }
 
+/// What a usage row keeps of who asked.
+fn client(principal: &Principal) -> store::Client {
+    let tags = principal.grant().map(|grant| grant.tags_text()).unwrap_or_default();
+    store::Client { principal: principal.name().to_owned(), tags }
+}
+
 impl Reports {
     fn row(&self, outcome: Outcome) -> store::UsageRow {
         let random = getrandom::u64().unwrap_or_else(|reason| {
@@ -192,6 +199,7 @@ impl Reports {
             cost: outcome.cost,
             outcome: end.to_owned(),
             duration_ms: outcome.duration.as_millis().try_into().unwrap_or(u64::MAX),
+            client: outcome.client.as_ref().map(client),
         }
     }
 }

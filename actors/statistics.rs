@@ -191,6 +191,7 @@ mod tests {
             end,
             usage: Usage::default(),
             cost: Some(Nanodollars(5)),
+            client: None,
             first_output: None,
             duration: Duration::from_millis(700),
         }

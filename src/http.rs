@@ -39,6 +39,7 @@ mod retrieved;
 mod sse;
 mod template;
 mod traced;
+mod usage;
 pub mod views;
 mod workflows;
 
@@ -128,6 +129,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(at("/admin/audit", [get().to(audit::show)]))
         .service(at("/admin/audit/verify", [get().to(audit::verify)]))
         .service(at("/admin/requests", [get().to(requests::show)]))
+        .service(at("/admin/usage", [get().to(usage::show)]))
         .service(at("/admin/tree", [get().to(admin::tree)]))
         .service(at("/admin/tree/kill", [post().to(administration::kill)]))
         .service(at("/admin/tree/terminate", [post().to(administration::terminate)]))

@@ -19,6 +19,7 @@ fn answered(deployment: &DeploymentId) -> Outcome {
         fault: None,
         usage: Usage { input: TokenCount(7), ..Usage::default() },
         cost: Some(Nanodollars(11)),
+        client: None,
         first_output: None,
         duration: Duration::from_millis(700),
     }

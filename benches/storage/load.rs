@@ -155,6 +155,7 @@ fn usage(workflow: &WorkflowId, number: u64) -> UsageRow {
         cost: None,
         outcome: "done".to_owned(),
         duration_ms: 1_000,
+        client: None,
     }
 }
 

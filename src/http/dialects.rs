@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use access::Models;
+use access::{Models, Principal};
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -59,7 +59,7 @@ struct Held {
     question: Question,
     body: Bytes,
     headers: Vec<(&'static str, String)>,
-    models: Models,
+    client: Principal,
     within: Duration,
     keep_alive: Duration,
     request_id: String,
@@ -137,7 +137,7 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
     let dialect = question.dialect;
     let held = Held {
         headers: along(request),
-        models: models_of(request),
+        client: Caller::of(request).principal,
         within: desk.gateway.within_s.seconds(),
         keep_alive: desk.gateway.keep_alive_s.seconds(),
         request_id: id_of(request),
@@ -234,7 +234,7 @@ async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, mut 
 }
 
 async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out: &mut impl Out) -> Ended {
-    let Held { question, headers, models, within, keep_alive, request_id, .. } = held;
+    let Held { question, headers, client, within, keep_alive, request_id, .. } = held;
     let (way, model) = match &question.way {
         OwnWay::Plain(way) => (*way, hot.model.as_deref()),
         OwnWay::Gemini { model, method } => (Way::Gemini { model, method: *method }, Some(model.as_str())),
@@ -244,7 +244,7 @@ async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out:
     };
     let relay = Relay { dialect: question.dialect, way, model, body, hot, request_id, headers };
     let asking =
-        Asking { relay, operation: question.operation, models, within: *within, keep_alive: *keep_alive };
+        Asking { relay, operation: question.operation, client, within: *within, keep_alive: *keep_alive };
     gateway.relay(asking, out).await.into()
 }
 

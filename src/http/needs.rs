@@ -47,6 +47,7 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/admin/captures", GET, ADMIN),
     ("/admin/captures/{id}", GET, ADMIN),
     ("/admin/requests", GET, ADMIN),
+    ("/admin/usage", GET, ADMIN),
     ("/admin/tree", GET, ADMIN),
     ("/admin/tree/kill", POST, ADMIN),
     ("/admin/tree/terminate", POST, ADMIN),

@@ -7,7 +7,7 @@ mod upload;
 
 use std::time::Duration;
 
-use access::Models;
+use access::Principal;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, UPGRADE};
 use actix_web::web::{Bytes, Data, Payload, Query, ServiceConfig, post};
@@ -18,6 +18,7 @@ use wire::form::Form;
 use wire::{Dialect, Invalid};
 
 use super::dialects::{self, Ended};
+use super::identity::Caller;
 use super::pouring::{Spout, pour};
 use super::{Desk, Refusal, at, template};
 use upload::Source;
@@ -68,7 +69,7 @@ struct Held {
     headers: Vec<(&'static str, String)>,
     /// The model, where it is known already.
     model: Option<String>,
-    models: Models,
+    client: Principal,
     within: Duration,
 }
 
@@ -170,18 +171,18 @@ impl Held {
             query: query(request),
             headers: dialects::along(request),
             model: None,
-            models: dialects::models_of(request),
+            client: Caller::of(request).principal,
             within: desk.gateway.within_s.seconds(),
         }
     }
 
     fn pass<'a>(&'a self, model: &'a str) -> Pass<'a> {
-        let Self { speaks, operation, place, query, headers, models, within, .. } = self;
+        let Self { speaks, operation, place, query, headers, client, within, .. } = self;
         Pass {
             dialect: *speaks,
             operation: *operation,
             model,
-            models,
+            client,
             place,
             query,
             headers,

@@ -26,17 +26,22 @@ pub(super) struct Wanted {
 /// `GET /admin/requests`: those that are wanted, the last recorded first; `before` with the last `id` reads on.
 pub(super) async fn show(wanted: Query<Wanted>, desk: Data<Desk>) -> Result<Json<RequestPage>, Refusal> {
     let Wanted { since, principal, route, status, before, limit } = wanted.into_inner();
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=store::MAX_PAGE_ROWS).contains(&limit) {
-        let message = format!("`limit` is {limit}: choose 1 to {}", store::MAX_PAGE_ROWS);
-        return Err(Refusal::BadRequest(message));
-    }
+    let limit = limit_of(limit)?;
     for (key, text) in [("principal", &principal), ("route", &route)] {
         refuse_nul(key, text.as_deref())?;
     }
     let query = RequestQuery { since, principal, route, status, before, limit: Some(limit) };
     let readers = desk.doors.readers.clone();
     Ok(Json(RequestPage { requests: blocking(move || Ok(readers.requests(&query)?)).await? }))
+}
+
+/// How many rows are wanted.
+pub(super) fn limit_of(wanted: Option<usize>) -> Result<usize, Refusal> {
+    let limit = wanted.unwrap_or(PAGE);
+    if (1..=store::MAX_PAGE_ROWS).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Refusal::BadRequest(format!("`limit` is {limit}: choose 1 to {}", store::MAX_PAGE_ROWS)))
 }
 
 /// What no column can hold finds nothing in a file and is an error at a server: refused, it is the same on both.

@@ -23,6 +23,7 @@ mod stage;
 mod streams;
 mod thoughtless;
 mod unanswered;
+mod usage;
 mod websockets;
 
 use std::os::unix::fs::PermissionsExt;

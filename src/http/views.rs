@@ -205,6 +205,13 @@ pub struct RequestPage {
     pub requests: Vec<store::AnsweredRequest>,
 }
 
+/// Answers `GET /admin/usage`: the last recorded first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsagePage {
+    /// Those that are wanted.
+    pub usage: Vec<store::RecordedUsage>,
+}
+
 /// Answers `GET /admin/audit/verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditChains {

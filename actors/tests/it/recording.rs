@@ -222,6 +222,7 @@ async fn what_a_call_used_that_came_to_nothing_is_stored_and_a_poison_row_stops_
         cost: None,
         outcome: "failed".to_owned(),
         duration_ms: 1,
+        client: None,
     };
     recorder.audit(entry(0));
     recorder.usage(usage("no\0text"));

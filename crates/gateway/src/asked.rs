@@ -140,6 +140,7 @@ impl Drop for Asked<'_> {
         let outcome = Outcome {
             deployment: self.deployment.id.clone(),
             role: self.question.role.to_owned(),
+            client: self.question.client.cloned(),
             operation: self.question.operation,
             end: self.end,
             fault: self.fault,

@@ -27,7 +27,7 @@ mod untold;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Models;
+use access::{Models, Principal};
 use arc_swap::ArcSwap;
 use chat::{Answer, Event, Usage};
 use clock::Clock;
@@ -108,8 +108,8 @@ pub struct Asking<'a> {
     pub relay: Relay<'a>,
     /// What for.
     pub operation: Operation,
-    /// Which models it may be asked of.
-    pub models: &'a Models,
+    /// Who asks, and which models it may be asked of.
+    pub client: &'a Principal,
     /// The longest that all attempts together may take; at most [`MAX_WITHIN`].
     pub within: Duration,
     /// The longest that a stream is silent once it has begun: then the client is given a sign of life.
@@ -189,10 +189,10 @@ impl Gateway {
     }
 
     async fn relayed<O: Out>(&self, asking: Asking<'_>, relaying: &mut Relaying<'_, O>) -> Result<(), Error> {
-        let Asking { relay, operation, models, within, .. } = asking;
+        let Asking { relay, operation, client, within, .. } = asking;
         let routes = self.routes.load_full();
-        let candidates = routes.candidates_named(relay.model, models)?;
-        let question = Question { role: CLIENT, operation, within };
+        let candidates = routes.candidates_named(relay.model, client.models())?;
+        let question = Question { role: CLIENT, client: Some(client), operation, within };
         let mut run = Run::start(self, question, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
@@ -221,7 +221,7 @@ impl Gateway {
         let routes = self.routes.load_full();
         let candidates = routes.candidates(call.role, call.models)?;
         let Call { role, operation, request, within, .. } = call;
-        let question = Question { role, operation, within };
+        let question = Question { role, client: None, operation, within };
         let mut run = Run::start(self, question, routes.table().policy().attempts());
         let mut hearing = Hearing { role, request, on_event };
         for (place, deployment) in candidates.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! A vendor's other routes: a request for a model goes to a provider of the client's dialect as it is, and the answer
 //! comes back as it comes, whatever it is. Nothing is translated and nothing is kept; what was used is seen on the way past.
 
-use access::Models;
+use access::Principal;
 use bytes::Bytes;
 use chat::Parameter;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub struct Pass<'a> {
     pub operation: Operation,
     /// The model, as the client calls it.
     pub model: &'a str,
-    /// Which models it may be asked of.
-    pub models: &'a Models,
+    /// Who asks, and which models it may be asked of.
+    pub client: &'a Principal,
     /// Where, beneath the provider's base URL, segment by segment; `{model}` stands for the model's name there.
     pub place: &'a [String],
     /// The query, without anything that is a key.
@@ -89,8 +89,9 @@ impl Gateway {
     async fn passed<O: Out>(&self, passing: &mut Passing<'_, O>) -> Result<(), Error> {
         let pass = passing.pass;
         let routes = self.routes.load_full();
-        let candidates = routes.candidates_named(pass.model, pass.models)?;
-        let question = Question { role: CLIENT, operation: pass.operation, within: pass.within };
+        let candidates = routes.candidates_named(pass.model, pass.client.models())?;
+        let Pass { client, operation, within, .. } = *pass;
+        let question = Question { role: CLIENT, client: Some(client), operation, within };
         let is_upload = passing.upload.is_some();
         let most = if is_upload { 1 } else { routes.table().policy().attempts() };
         let mut run = Run::start(self, question, most);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use access::Principal;
 use chat::{Parameter, Usage};
 use units::{DeploymentId, Nanodollars};
 use upstream::FailureClass;
@@ -33,6 +34,8 @@ pub struct Outcome {
     pub deployment: DeploymentId,
     /// For which role.
     pub role: String,
+    /// The client that asked, where one did.
+    pub client: Option<Principal>,
     /// What for.
     pub operation: Operation,
     /// How it ended.

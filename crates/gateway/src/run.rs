@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use access::Principal;
 use chat::Parameter;
 use routing::{Failed, Failure, Verdict};
 use tracing::Instrument;
@@ -38,6 +39,8 @@ pub(crate) trait Ask {
 pub(crate) struct Question<'a> {
     /// Who asks.
     pub(crate) role: &'a str,
+    /// The client, where one does.
+    pub(crate) client: Option<&'a Principal>,
     /// What for.
     pub(crate) operation: Operation,
     /// The longest that all attempts together may take.

@@ -183,6 +183,7 @@ pub(crate) fn usage(key: &str, workflow: Option<&WorkflowId>) -> UsageRow {
         cost: Some(Nanodollars(70)),
         outcome: "done".to_owned(),
         duration_ms: 12,
+        client: None,
     }
 }
 

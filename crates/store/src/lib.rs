@@ -49,7 +49,7 @@ pub use retention::{Aging, Expired, Purge};
 pub use tables::{Keeping, TABLES, Table};
 pub use templates::PromptRow;
 pub use upkeep::Upkeep;
-pub use usage::{ModelTotals, UsageRow};
+pub use usage::{Client, ModelTotals, RecordedUsage, UsageQuery, UsageRow};
 pub use workflows::{NewWorkflow, WorkflowRow};
 pub use write::{
     Append, Claimed, Committed, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_GOAL_BYTES, MAX_NAME_BYTES,

@@ -45,6 +45,8 @@ diesel::table! {
         cost_nanodollars -> Nullable<BigInt>,
         outcome -> Text,
         duration_ms -> BigInt,
+        principal -> Nullable<Text>,
+        tags -> Nullable<Text>,
     }
 }
 

@@ -12,8 +12,10 @@ use crate::connection::{Connection, each};
 use crate::error::Error;
 use crate::schema::model_usage;
 
+mod clients;
 mod insert;
 
+pub use clients::{Client, RecordedUsage, UsageQuery};
 pub(crate) use insert::{Following, Nameless, Refused, Rows, insert};
 
 /// What one call used.
@@ -37,6 +39,9 @@ pub struct UsageRow {
     pub outcome: String,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// Who had it made, where a client did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
 }
 
 /// What a workflow used of one model.
@@ -71,6 +76,8 @@ struct Record {
     cost_nanodollars: Option<i64>,
     outcome: String,
     duration_ms: i64,
+    principal: Option<String>,
+    tags: Option<String>,
 }
 
 impl TryFrom<Record> for UsageRow {
@@ -98,6 +105,9 @@ impl TryFrom<Record> for UsageRow {
             cost: record.cost_nanodollars.map(Nanodollars),
             outcome: record.outcome,
             duration_ms: record.duration_ms.cast_unsigned(),
+            client: record
+                .principal
+                .map(|principal| Client { principal, tags: record.tags.unwrap_or_default() }),
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::projection::Projection;
 use crate::records::Records;
 use crate::responses::ResponseChange;
 use crate::upkeep::Upkeep;
-use crate::usage::UsageRow;
+use crate::usage::{Client, UsageRow};
 use crate::workflows::NewWorkflow;
 
 /// The most bytes of one event's payload.
@@ -241,6 +241,7 @@ pub(crate) fn check_usage(rows: &[UsageRow]) -> Result<(), WriteError> {
             storable("tokens of a call", tokens.0)?;
         }
         storable("milliseconds of a call", row.duration_ms)?;
+        row.client.as_ref().map_or(Ok(()), Client::check)?;
     }
     Ok(())
 }

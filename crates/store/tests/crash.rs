@@ -85,6 +85,7 @@ fn next_append(workflow: &WorkflowId, fence: units::Fence, after: Seq) -> Append
         cost: None,
         outcome: "done".to_owned(),
         duration_ms: 0,
+        client: None,
     };
     Append {
         workflow: workflow.clone(),

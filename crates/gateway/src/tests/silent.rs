@@ -68,8 +68,8 @@ async fn heard(
     let way = if dialect == wire::Dialect::Anthropic { Way::Messages } else { Way::ChatCompletions };
     let relay = Relay { dialect, way, model: "a/x", body: &bytes, hot: &hot, request_id: "r", headers: &[] };
     let within = Duration::from_secs(600);
-    let (operation, models) = (Operation::Chat, access::Models::ALL);
-    let asking = Asking { relay, operation, models, within, keep_alive: EVERY };
+    let (operation, client) = (Operation::Chat, &access::Principal::Operator);
+    let asking = Asking { relay, operation, client, within, keep_alive: EVERY };
     let mut out = Heard(sender);
     let playing = async {
         let socket = asked(&listener).await;

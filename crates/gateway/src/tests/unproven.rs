@@ -57,7 +57,12 @@ async fn asked(
         Choice::Named(vec!["a/x".parse().unwrap()]),
     );
     let mut ask = Refused { refusals: refusals.to_vec(), has_thoughts, asked: Vec::new() };
-    let question = Question { role: "client", operation: Operation::Chat, within: Duration::from_secs(60) };
+    let question = Question {
+        role: "client",
+        client: None,
+        operation: Operation::Chat,
+        within: Duration::from_secs(60),
+    };
     let mut run = Run::start(&house.gateway, question, 1);
     let ended = run.candidate(&house.deployments[0], false, &mut ask).await;
     let ended = ended.map(|heard| heard.is_some()).map_err(|error| error.to_string());

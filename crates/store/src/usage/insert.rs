@@ -69,6 +69,8 @@ struct Single<'a> {
     tokens: [i64; 5],
     cost: Option<i64>,
     duration_ms: i64,
+    principal: Option<&'a str>,
+    tags: Option<&'a str>,
 }
 
 /// Many rows, by columns.
@@ -84,12 +86,14 @@ struct Many<'a> {
     tokens: [Vec<i64>; 5],
     costs: Vec<Option<i64>>,
     durations_ms: Vec<i64>,
+    principals: Vec<Option<&'a str>>,
+    tags: Vec<Option<&'a str>>,
 }
 
 impl<'a> Single<'a> {
     /// The numbers have been checked to fit.
     fn new(row: &'a UsageRow) -> Self {
-        let used = &row.usage;
+        let (used, client) = (&row.usage, row.client.as_ref());
         let tokens = [used.input, used.cached_input, used.cache_written, used.output, used.reasoning];
         Self {
             call_key: &row.call_key,
@@ -102,6 +106,8 @@ impl<'a> Single<'a> {
             tokens: tokens.map(|count| count.0.cast_signed()),
             cost: row.cost.map(|cost| cost.0),
             duration_ms: row.duration_ms.cast_signed(),
+            principal: client.map(|client| client.principal.as_str()),
+            tags: client.map(|client| client.tags.as_str()).filter(|tags| !tags.is_empty()),
         }
     }
 }
@@ -139,6 +145,8 @@ impl<'a> Many<'a> {
         }
         self.costs.push(row.cost);
         self.durations_ms.push(row.duration_ms);
+        self.principals.push(row.principal);
+        self.tags.push(row.tags);
     }
 }
 
@@ -147,7 +155,9 @@ fn into_columns(out: &mut AstPass<'_, '_, impl Backend>) {
     out.push_sql(
         "INSERT INTO model_usage (at, call_key, workflow_id, role, provider, model, input, cached_input, ",
     );
-    out.push_sql("cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms) ");
+    out.push_sql(
+        "cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms, principal, tags) ",
+    );
 }
 
 impl<S: Stray> QueryFragment<Sqlite> for Insert<Single<'_>, S> {
@@ -176,6 +186,10 @@ impl<S: Stray> QueryFragment<Sqlite> for Insert<Single<'_>, S> {
         out.push_bind_param::<Text, _>(&row.outcome)?;
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&row.duration_ms)?;
+        for text in [&row.principal, &row.tags] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
         out.push_sql(")");
         out.push_sql(UNLESS_KNOWN);
         Ok(())
@@ -191,7 +205,7 @@ impl<S: Stray> QueryFragment<Pg> for Insert<Many<'_>, S> {
         out.push_sql("used.workflow");
         out.push_sql(S::AFTER);
         out.push_sql(", role, provider, model, input, cached_input, cache_written, output, reasoning, ");
-        out.push_sql("cost_nanodollars, outcome, duration_ms FROM unnest(");
+        out.push_sql("cost_nanodollars, outcome, duration_ms, principal, tags FROM unnest(");
         out.push_bind_param::<Array<BigInt>, _>(&rows.at)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&rows.call_keys)?;
@@ -211,8 +225,14 @@ impl<S: Stray> QueryFragment<Pg> for Insert<Many<'_>, S> {
         out.push_bind_param::<Array<Text>, _>(&rows.outcomes)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&rows.durations_ms)?;
+        for texts in [&rows.principals, &rows.tags] {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<Nullable<Text>>, _>(texts)?;
+        }
         out.push_sql(") AS used (at, call_key, workflow, role, provider, model, input, cached_input, ");
-        out.push_sql("cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms)");
+        out.push_sql(
+            "cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms, principal, tags)",
+        );
         out.push_sql(S::WHERE);
         out.push_sql(UNLESS_KNOWN);
         Ok(())
