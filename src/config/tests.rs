@@ -282,7 +282,7 @@ fn files_in_a_list_of_keys_begin_at_the_file_that_names_them() {
 #[test]
 fn what_is_printed_reads_back_as_the_same_settings() {
     let home = Home::new()
-        .file("agents: {editor: {model: [openai/gpt-6-sol, anthropic/claude-opus-5-5], temperature: 0.3}}\nproviders: {mine: {kind: openai_compatible, base_url: \"http://127.0.0.1:9/v1\", models: [{name: m, price: {input: 0.0036, cached_input: 0, cache_written: 1, output: 2.5}}]}, vllm: null}\nworkspaces: {roots: [~/code, rel]}")
+        .file("agents: {editor: {model: [openai/gpt-6-sol, anthropic/claude-opus-5-5], temperature: 0.3}}\nproviders: {mine: {kind: openai_compatible, base_url: \"http://127.0.0.1:9/v1\", speaks: [responses, chat], models: [{name: m, speaks: chat, price: {input: 0.0036, cached_input: 0, cache_written: 1, output: 2.5}}]}, vllm: null}\nworkspaces: {roots: [~/code, rel]}")
         .variable("IMPRESARIO_AGENTS__PLANNER__MODEL", "mine")
         .variable("IMPRESARIO_LOG__FORMAT", "json");
     let printed = home.printed();

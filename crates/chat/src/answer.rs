@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Part, StopReason, Thought, ToolCall, Usage};
+use crate::{Citation, Event, Part, StopReason, Thought, ToolCall, Usage};
 
 /// What a model answered, as far as an agent reads it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Message {
     pub model: Option<String>,
     /// What it said.
     pub parts: Vec<Part>,
+    /// Where its text comes from, as far as it was told.
+    pub citations: Vec<Citation>,
     /// What the provider said was used; zero where it said nothing.
     pub usage: Usage,
     /// Why it stopped.
@@ -73,6 +75,7 @@ pub struct Assembler {
     parts: Vec<Part>,
     /// Where in `parts` the tool call of each index is.
     calls: Vec<(u32, usize)>,
+    citations: Vec<Citation>,
     usage: Usage,
     stop: Option<StopReason>,
 }
@@ -105,6 +108,7 @@ impl Assembler {
                 }
             },
             Event::Media { part } => self.parts.push(part.clone()),
+            Event::Cited(citation) => self.citations.push(citation.clone()),
             Event::ToolCallStarted { index, id, name } => {
                 self.calls.push((*index, self.parts.len()));
                 let call = ToolCall { id: id.clone(), name: name.clone(), arguments: String::new() };
@@ -144,12 +148,12 @@ impl Assembler {
     /// # Errors
     /// When the model had not stopped.
     pub fn message(self) -> Result<Message, Incomplete> {
-        let Self { id, model, parts, usage, stop, .. } = self;
+        let Self { id, model, parts, citations, usage, stop, .. } = self;
         let Some(stop) = stop else {
             let text = parts.iter().filter_map(Part::as_text).collect();
             return Err(Incomplete { text, usage });
         };
-        Ok(Message { id, model, parts, usage, stop })
+        Ok(Message { id, model, parts, citations, usage, stop })
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use units::TokenCount;
 
-use crate::{Part, Seal};
+use crate::{Citation, Part, Seal};
 
 /// A piece of an answer, in the order of its arrival.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Event {
         /// What it made.
         part: Part,
     },
+    /// Where something in the text so far comes from.
+    Cited(Citation),
     /// A tool call begins.
     ToolCallStarted {
         /// Which of the answer's tool calls, counted from 0.

@@ -3,6 +3,7 @@
 //! This crate only names things; it knows no vendor and does no IO.
 
 mod answer;
+mod citation;
 mod event;
 mod media;
 mod part;
@@ -11,6 +12,7 @@ mod thinking;
 mod tool;
 
 pub use answer::{Answer, Assembler, Incomplete, Message};
+pub use citation::Citation;
 pub use event::{Event, StopReason, Usage};
 pub use media::{Media, Source};
 pub use part::{Lifetime, Part, Role, Seal, Thought, ToolCall, ToolResult, Turn};

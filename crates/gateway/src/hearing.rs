@@ -1,6 +1,6 @@
 //! A question put in the domain's own words, whose answer is shown event by event: how agents ask.
 
-use chat::{Answer, Assembler, Event, Parameter, Part, Request, Source};
+use chat::{Answer, Assembler, Citation, Event, Parameter, Part, Request, Source};
 
 use crate::asked::Asked;
 use crate::run::Ask;
@@ -79,6 +79,10 @@ pub(crate) fn size(event: &Event) -> usize {
     match event {
         Event::Text { text } | Event::Thought { text } | Event::Refusal { text } => text.len(),
         Event::Sealed(seal) => seal.value.len(),
+        Event::Cited(Citation { url, title, quoted, from: _, to: _ }) => {
+            let told = [title, quoted].into_iter().flatten().map(String::len).sum::<usize>();
+            size_of::<Citation>() + url.len() + told
+        }
         Event::ToolCallStarted { id, name, .. } => id.len() + name.len(),
         Event::ToolCallArguments { json, .. } => json.len(),
         Event::Media { part: Part::Image(media) | Part::Document(media) | Part::Audio(media) } => {

@@ -1,6 +1,7 @@
 //! The gateway with real clients and scripted providers, on a clock that the tests move.
 
 mod breaking;
+mod citing;
 mod concluding;
 mod dropping;
 mod house;

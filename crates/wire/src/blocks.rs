@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use chat::{Event, Part, Seal};
+use chat::{Citation, Event, Part, Seal};
 
 use crate::balance::Balance;
 
@@ -42,6 +42,8 @@ pub(crate) enum Step<'a> {
     Begin(&'a Kind),
     /// It goes on: text, or JSON text of a tool call's arguments.
     More(&'a Kind, &'a str),
+    /// Where something in its text comes from.
+    Cited(&'a Citation),
     /// It ends; `is_empty` says that it never went on.
     End {
         /// What it was.
@@ -56,6 +58,7 @@ struct Block {
     kind: Kind,
     /// What came while another was open.
     waiting: String,
+    cited: Vec<Citation>,
     has_begun: bool,
     is_empty: bool,
     /// Nothing can follow, whatever comes.
@@ -78,6 +81,7 @@ impl Blocks {
             }
             Event::Sealed(seal) => self.seal(seal, tell),
             Event::Media { part } => self.begin(Block::over(Kind::Media(part.clone())), tell),
+            Event::Cited(citation) => self.cite(citation, tell),
             Event::ToolCallStarted { index, id, name } => {
                 let kind = Kind::Tool { index: *index, id: id.clone(), name: name.clone() };
                 self.begin(Block::new(kind), tell);
@@ -123,6 +127,14 @@ impl Blocks {
         self.begin(Block::over(Kind::Thought { seal: Some(new.clone()), is_hidden: true }), tell);
     }
 
+    /// The last text is meant; one that has ended can be told nothing more.
+    fn cite(&mut self, citation: &Citation, tell: &mut dyn FnMut(Step<'_>)) {
+        if let Some(block) = self.0.iter_mut().rfind(|block| block.kind == Kind::Text) {
+            block.cited.push(citation.clone());
+            self.advance(tell);
+        }
+    }
+
     fn begin(&mut self, block: Block, tell: &mut dyn FnMut(Step<'_>)) {
         self.0.push_back(block);
         self.advance(tell);
@@ -152,6 +164,9 @@ impl Blocks {
                 open.is_empty = false;
                 tell(Step::More(&open.kind, &std::mem::take(&mut open.waiting)));
             }
+            for citation in std::mem::take(&mut open.cited) {
+                tell(Step::Cited(&citation));
+            }
             let is_whole = !matches!(open.kind, Kind::Tool { .. }) || open.json.is_whole();
             let (is_over, is_empty) = (open.is_over, open.is_empty);
             if !is_over && (self.0.len() == 1 || !is_whole) {
@@ -167,7 +182,15 @@ impl Blocks {
 impl Block {
     fn new(kind: Kind) -> Self {
         let json = Balance::default();
-        Self { kind, waiting: String::new(), has_begun: false, is_empty: true, is_over: false, json }
+        Self {
+            kind,
+            waiting: String::new(),
+            cited: Vec::new(),
+            has_begun: false,
+            is_empty: true,
+            is_over: false,
+            json,
+        }
     }
 
     fn over(kind: Kind) -> Self {

@@ -1,8 +1,8 @@
 //! What is said in one dialect and carried through another comes back as it was, for tests of all of them together.
 
 use chat::{
-    Assembler, Event, Message, Part, Request, Role, Seal, StopReason, Thought, Tool, ToolCall, ToolResult,
-    Turn, Usage,
+    Assembler, Citation, Event, Message, Part, Request, Role, Seal, StopReason, Thought, Tool, ToolCall,
+    ToolResult, Turn, Usage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -167,6 +167,69 @@ fn an_answer_is_the_same_in_every_dialect_streamed_and_whole() {
     }
 }
 
+/// Text with characters of more than one byte, cut in two, and pages for all of it and for a part.
+fn cited(from: u64, to: u64) -> Vec<Event> {
+    let text = |text: &str| Event::Text { text: text.to_owned() };
+    let page = |url: &str| {
+        let [url, title] = [url, "Ünder"].map(str::to_owned);
+        Event::Cited(Citation { url, title: Some(title), quoted: None, from, to })
+    };
+    vec![
+        text("Grü"),
+        text("ße 😀 von dort."),
+        page("https://one.example/"),
+        page("https://two.example/"),
+        Event::Stopped { reason: StopReason::EndOfTurn },
+    ]
+}
+
+#[test]
+fn the_pages_that_an_answer_comes_from_are_told_in_every_dialect_streamed_and_whole() {
+    let request = conversation();
+    for dialect in &ALL {
+        // Anthropic's are about a whole block.
+        let spans = if dialect.name == "Anthropic" { vec![(0, 17)] } else { vec![(0, 17), (6, 7), (8, 11)] };
+        for (from, to) in spans {
+            let expected = message(&cited(from, to));
+            assert_eq!(expected.citations.len(), 2);
+            let mut encoder = (dialect.encoder)(&head(&request));
+            let mut out = Vec::new();
+            cited(from, to).iter().for_each(|event| encoder.event(event, &mut out));
+            encoder.end(&mut out);
+            for piece in [1, 4_096] {
+                let (events, end) = play_any(&mut *(dialect.decoder)(), &out, piece);
+                assert_eq!(end, Ok(()), "{}", dialect.name);
+                let found = message(&joined(&events)).citations;
+                assert_eq!(found, expected.citations, "{}", dialect.name);
+            }
+            let whole = (dialect.whole)(&expected, &head(&request));
+            let found = message(&(dialect.answer)(&whole).unwrap()).citations;
+            assert_eq!(found, expected.citations, "{} whole", dialect.name);
+        }
+    }
+}
+
+#[test]
+fn a_place_is_counted_from_the_answers_beginning_wherever_its_text_stands() {
+    let request = conversation();
+    let mut events = cited(20, 24);
+    events.insert(2, Event::Thought { text: "hm".to_owned() });
+    events.insert(3, Event::Text { text: "And more: 😀.".to_owned() });
+    let expected = message(&events);
+    for dialect in ALL.iter().filter(|dialect| dialect.name != "Anthropic") {
+        let whole = (dialect.whole)(&expected, &head(&request));
+        let found = message(&(dialect.answer)(&whole).unwrap()).citations;
+        assert_eq!(found, expected.citations, "{} whole", dialect.name);
+        let mut encoder = (dialect.encoder)(&head(&request));
+        let mut out = Vec::new();
+        events.iter().for_each(|event| encoder.event(event, &mut out));
+        encoder.end(&mut out);
+        let (events, end) = play_any(&mut *(dialect.decoder)(), &out, 64);
+        assert_eq!(end, Ok(()), "{}", dialect.name);
+        assert_eq!(message(&joined(&events)).citations, expected.citations, "{}", dialect.name);
+    }
+}
+
 #[test]
 fn case_6_and_pains_18_and_19_a_sealed_thought_comes_back_through_every_client() {
     let request = conversation();
@@ -176,7 +239,8 @@ fn case_6_and_pains_18_and_19_a_sealed_thought_comes_back_through_every_client()
             let thought = Part::Thought(Thought { text: words.to_owned(), seal: Some(seal) });
             let stop = StopReason::EndOfTurn;
             let parts = vec![thought.clone(), follows.clone()];
-            let answer = Message { id: None, model: None, parts, usage: Usage::default(), stop };
+            let (id, model, usage) = (None, None, Usage::default());
+            let answer = Message { id, model, parts, citations: Vec::new(), usage, stop };
             for dialect in &ALL {
                 let body = (dialect.whole)(&answer, &head(&request));
                 let body = (dialect.goes_on)(&serde_json::from_slice(&body).unwrap());

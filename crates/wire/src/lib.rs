@@ -9,6 +9,7 @@ mod asked;
 mod balance;
 mod blocks;
 mod broken;
+mod citing;
 #[cfg(test)]
 mod crossing;
 mod decode;

@@ -27,6 +27,11 @@ pub fn pack(seal: &Seal) -> String {
     STANDARD.encode(bytes)
 }
 
+/// A text that is packed and seals nothing: what stands under it is ours, and for nobody else.
+pub(crate) fn mark() -> String {
+    pack(&Seal { issuer: Some(String::new()), value: String::new(), whole: true })
+}
+
 /// The seal of a text: one of a known issuer if it was packed, else the text itself, from nobody known.
 pub fn unpack(text: &str, whole: bool) -> Seal {
     packed(text).unwrap_or_else(|| Seal { issuer: None, value: text.to_owned(), whole })

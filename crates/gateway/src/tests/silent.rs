@@ -12,11 +12,13 @@ use crate::{Asking, Begun, Out, Relay};
 
 const EVERY: Duration = Duration::from_secs(15);
 const CHAT: &str = r#"{"model":"a/x","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#;
-const MESSAGES: &str =
+pub(super) const MESSAGES: &str =
     r#"{"model":"a/x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
-const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-const FIRST: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n";
-const LAST: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+pub(super) const HEAD: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+pub(super) const FIRST: &str =
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n";
+pub(super) const LAST: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
 /// What a client is given.
 struct Heard(mpsc::UnboundedSender<String>);
@@ -56,7 +58,7 @@ async fn asked(listener: &TcpListener) -> TcpStream {
 }
 
 /// Asks in these words, and plays `provide` beside it; what the client was given, joined.
-async fn heard(
+pub(super) async fn heard(
     dialect: wire::Dialect,
     body: &str,
     provide: impl AsyncFnOnce(TcpStream, &Clock, &mut mpsc::UnboundedReceiver<String>),

@@ -2,11 +2,12 @@
 
 use chat::Event;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{DIALECT, Reported, Usage, stop_reason};
 use crate::decode::{next_tool_call, parse};
-use crate::{Error, seal};
+use crate::{Error, citing, seal};
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -32,6 +33,7 @@ pub(super) struct Block<'a> {
     pub(super) name: Option<String>,
     #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
+    pub(super) citations: Option<Value>,
 }
 
 /// The events of a whole answer.
@@ -44,9 +46,9 @@ pub fn answer(body: &[u8]) -> Result<Vec<Event>, Error> {
         return Err(error.into());
     }
     let mut events = vec![Event::Began { id: body.id, model: body.model }];
-    let mut calls = 0;
+    let (mut calls, mut at) = (0, 0);
     for block in body.content {
-        take(block, &mut calls, &mut events)?;
+        take(block, &mut calls, &mut at, &mut events)?;
     }
     if let Some(usage) = body.usage {
         let mut whole = chat::Usage::default();
@@ -58,10 +60,16 @@ pub fn answer(body: &[u8]) -> Result<Vec<Event>, Error> {
     Ok(events)
 }
 
-fn take(block: Block<'_>, calls: &mut usize, events: &mut Vec<Event>) -> Result<(), Error> {
+fn take(block: Block<'_>, calls: &mut usize, at: &mut u64, events: &mut Vec<Event>) -> Result<(), Error> {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     match block.r#type.as_str() {
-        "text" => events.extend(present(block.text).map(|text| Event::Text { text })),
+        "text" => {
+            let from = *at;
+            *at += block.text.as_deref().map_or(0, citing::characters);
+            events.extend(present(block.text).map(|text| Event::Text { text }));
+            let cited = block.citations.as_ref().and_then(Value::as_array).into_iter().flatten();
+            events.extend(cited.filter_map(|citation| citing::of_anthropic(citation, from, *at)));
+        }
         "thinking" => {
             events.extend(present(block.thinking).map(|text| Event::Thought { text }));
             let seal = present(block.signature).map(|signature| seal::unpack(&signature, false));

@@ -2,12 +2,13 @@
 
 use chat::Event;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::answer::Block;
 use super::{DIALECT, Reported, Usage, stop_reason};
 use crate::decode::{Decode, next_tool_call, parse};
-use crate::{Error, seal, sse};
+use crate::{Error, citing, seal, sse};
 
 /// Decodes one answer.
 #[derive(Debug, Default)]
@@ -16,6 +17,11 @@ pub struct Decoder {
     calls: Vec<Call>,
     /// Of the open block; it counts when the block ends, and a later one replaces it.
     signature: Option<String>,
+    /// How many characters of text there are, and how many before the open block.
+    said: u64,
+    from: u64,
+    /// Of the open block: they are told when all of it is.
+    cited: Vec<Value>,
     stopped: bool,
     ended: bool,
 }
@@ -54,6 +60,7 @@ struct Delta {
     thinking: Option<String>,
     signature: Option<String>,
     partial_json: Option<String>,
+    citation: Option<Value>,
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
 }
@@ -110,8 +117,9 @@ impl Decoder {
     }
 
     fn start(&mut self, place: u64, block: Block<'_>) -> Result<Vec<Event>, Error> {
+        self.from = self.said;
         match block.r#type.as_str() {
-            "text" => Ok(said(block.text)),
+            "text" => Ok(self.say(block.text)),
             "thinking" => {
                 self.sign(block.signature);
                 Ok(thought(block.thinking))
@@ -130,9 +138,10 @@ impl Decoder {
     }
 
     fn extend(&mut self, block: u64, delta: Delta) -> Result<Vec<Event>, Error> {
-        let Delta { text, thinking, signature, partial_json, .. } = delta;
+        let Delta { text, thinking, signature, partial_json, citation, .. } = delta;
         self.sign(signature);
-        let mut events = said(text);
+        self.cited.extend(citation.filter(|_| self.cited.len() < citing::MAX_CITATIONS));
+        let mut events = self.say(text);
         events.extend(thought(thinking));
         if let Some(json) = partial_json.filter(|json| !json.is_empty()) {
             // Tools of the vendor's own, too, have arguments; those are not told.
@@ -148,7 +157,14 @@ impl Decoder {
         let seal = self.signature.take().map(|signature| Event::Sealed(seal::unpack(&signature, false)));
         let whole = self.call(block).and_then(|(index, call)| Some((index, call.whole.take()?)));
         let whole = whole.map(|(index, json)| Event::ToolCallArguments { index, json });
-        seal.into_iter().chain(whole).collect()
+        let cited = std::mem::take(&mut self.cited);
+        let cited = cited.iter().filter_map(|citation| citing::of_anthropic(citation, self.from, self.said));
+        seal.into_iter().chain(whole).chain(cited).collect()
+    }
+
+    fn say(&mut self, text: Option<String>) -> Vec<Event> {
+        self.said += text.as_deref().map_or(0, citing::characters);
+        said(text)
     }
 
     fn sign(&mut self, signature: Option<String>) {

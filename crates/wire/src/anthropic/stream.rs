@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{error, media_words, message_id, stop_word, usage_json};
 use crate::blocks::{Blocks, Kind, Step};
-use crate::{Encode, Failure, Head, seal};
+use crate::{Encode, Failure, Head, citing, seal};
 
 /// Writes one answer.
 #[derive(Debug)]
@@ -79,6 +79,7 @@ impl Encode for Encoder {
             | Event::Sealed(_)
             | Event::Refusal { .. }
             | Event::Media { .. }
+            | Event::Cited(_)
             | Event::ToolCallStarted { .. }
             | Event::ToolCallArguments { .. } => {
                 self.start(out);
@@ -115,6 +116,11 @@ impl Writer {
             Step::More(Kind::Tool { .. }, text) => self.delta("input_json_delta", "partial_json", text, out),
             Step::More(Kind::Text | Kind::Refusal | Kind::Media(_), text) => {
                 self.delta("text_delta", "text", text, out);
+            }
+            Step::Cited(citation) => {
+                let delta = json!({"type": "citations_delta", "citation": citing::for_anthropic(citation)});
+                let change = json!({"type": "content_block_delta", "index": self.index, "delta": delta});
+                frame(out, "content_block_delta", &change);
             }
             Step::End { kind, is_empty } => self.end(kind, *is_empty, out),
         }

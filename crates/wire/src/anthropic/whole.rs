@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{media_words, message_id, stop_word, usage_json};
 use crate::arguments::object;
-use crate::{Head, seal};
+use crate::{Head, citing, seal};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -26,6 +26,8 @@ struct Body<'a> {
 enum Block<'a> {
     Text {
         text: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        citations: Vec<Value>,
     },
     #[serde(rename = "text")]
     Words {
@@ -63,7 +65,7 @@ pub fn whole(message: &Message, head: &Head<'_>) -> Vec<u8> {
         r#type: "message",
         role: "assistant",
         model: head.model,
-        content: message.parts.iter().filter_map(block).collect(),
+        content: content(message),
         stop_reason,
         stop_sequence,
         usage: usage_json(&message.usage),
@@ -71,10 +73,23 @@ pub fn whole(message: &Message, head: &Head<'_>) -> Vec<u8> {
     serde_json::to_vec(&body).expect("texts and JSON can always be written")
 }
 
+fn content(message: &Message) -> Vec<Block<'_>> {
+    let mut at = 0;
+    let cited = |part| {
+        let mut block = block(part)?;
+        if let (Part::Text { text }, Block::Text { citations, .. }) = (part, &mut block) {
+            let pages = citing::within(&message.citations, &mut at, text);
+            citations.extend(pages.map(citing::for_anthropic));
+        }
+        Some(block)
+    };
+    message.parts.iter().filter_map(cited).collect()
+}
+
 fn block(part: &Part) -> Option<Block<'_>> {
     match part {
         Part::Text { text } | Part::Refusal { text } => {
-            (!text.is_empty()).then_some(Block::Text { text: text.as_str() })
+            (!text.is_empty()).then_some(Block::Text { text: text.as_str(), citations: Vec::new() })
         }
         Part::Thought(thought) => Some(match &thought.seal {
             Some(seal) if seal.whole && thought.text.is_empty() => {

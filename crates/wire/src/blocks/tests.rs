@@ -14,6 +14,7 @@ fn told(events: &[Event]) -> Vec<String> {
         lines.push(match step {
             Step::Begin(kind) => format!("begin {}", word(kind)),
             Step::More(_, text) => format!("more {text}"),
+            Step::Cited(citation) => format!("cited {}", citation.url),
             Step::End { kind, .. } => format!("end {}", word(kind)),
         });
     };
@@ -117,4 +118,40 @@ proptest! {
         prop_assert_eq!(said, expected);
         prop_assert_eq!(lines.iter().filter(|line| line.starts_with("begin tool")).count(), 3);
     }
+}
+
+#[test]
+fn where_a_text_comes_from_is_told_within_it_also_where_it_had_to_wait() {
+    let text = |text: &str| Event::Text { text: text.to_owned() };
+    let cited = |url: &str| {
+        Event::Cited(chat::Citation { url: url.to_owned(), title: None, quoted: None, from: 0, to: 1 })
+    };
+    let call = |index| Event::ToolCallStarted { index, id: format!("c{index}"), name: "n".to_owned() };
+    let arguments = |json: &str| Event::ToolCallArguments { index: 0, json: json.to_owned() };
+    let events = [
+        text("a"),
+        cited("one"),
+        call(0),
+        arguments("{"),
+        text("b"),
+        cited("two"),
+        arguments("}"),
+        cited("three"),
+    ];
+    let expected = [
+        "begin text",
+        "more a",
+        "cited one",
+        "end text",
+        "begin tool c0",
+        "more {",
+        "more }",
+        "end tool c0",
+        "begin text",
+        "more b",
+        "cited two",
+        "cited three",
+        "end text",
+    ];
+    assert_eq!(told(&events), expected);
 }

@@ -8,7 +8,7 @@ use super::chunk::{stop_word, usage_json};
 use super::stream::{call_json, media_json};
 use super::{DIALECT, Decoder};
 use crate::decode::{Decode, parse};
-use crate::{Error, Head, seal};
+use crate::{Error, Head, citing, seal};
 
 /// The events of a whole answer; of a stream's chunks, too, if they come as a list.
 ///
@@ -60,7 +60,11 @@ pub fn whole(message: &Message, head: &Head<'_>) -> Vec<u8> {
         parts.push(json!({"text": "", "thoughtSignature": signature}));
     }
     let content = json!({"parts": parts, "role": "model"});
-    let candidate = json!({"content": content, "finishReason": stop_word(&message.stop), "index": 0});
+    let mut candidate = json!({"content": content, "finishReason": stop_word(&message.stop), "index": 0});
+    if !message.citations.is_empty() {
+        let said: String = message.parts.iter().filter_map(Part::as_text).collect();
+        candidate["groundingMetadata"] = citing::for_gemini(&message.citations, &said);
+    }
     let id = message.id.as_deref().unwrap_or(head.id);
     let body = json!({
         "candidates": [candidate], "usageMetadata": usage_json(&message.usage), "modelVersion": head.model,

@@ -28,6 +28,7 @@ pub(super) struct Candidate<'a> {
     #[serde(borrow)]
     pub(super) content: Option<Content<'a>>,
     pub(super) finish_reason: Option<String>,
+    pub(super) grounding_metadata: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,13 @@
 //! Events out of Gemini's chunks, each of which is a whole response; the stream ends without a mark.
 
 use chat::{Event, Media, Part, Source};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::DIALECT;
 use super::chunk::{Blob, Chunk, ContentPart, FunctionCall, stop_reason};
 use crate::decode::{Decode, next_tool_call, parse};
-use crate::{Error, seal, sse};
+use crate::{Error, citing, seal, sse};
 
 /// Decodes one answer.
 #[derive(Debug, Default)]
@@ -15,6 +16,10 @@ pub struct Decoder {
     /// What the provider calls the answer: calls that it does not name are named by it.
     id: Option<String>,
     calls: usize,
+    /// All of the text, where places of the grounding are.
+    said: String,
+    /// The last one says all.
+    grounding: Option<Value>,
     finish: Option<String>,
 }
 
@@ -30,7 +35,11 @@ impl Decode for Decoder {
     /// Only the end tells which finish reason was the last: some models send one with every chunk.
     fn finish(&mut self) -> Result<Vec<Event>, Error> {
         let word = self.finish.take().ok_or(Error::Cut { dialect: DIALECT })?;
-        Ok(vec![Event::Stopped { reason: stop_reason(word, self.calls > 0) }])
+        let grounding = self.grounding.take();
+        let mut events =
+            grounding.map(|grounding| citing::of_gemini(&grounding, &self.said)).unwrap_or_default();
+        events.push(Event::Stopped { reason: stop_reason(word, self.calls > 0) });
+        Ok(events)
     }
 }
 
@@ -52,6 +61,7 @@ impl Decoder {
             for part in candidate.content.into_iter().flat_map(|content| content.parts) {
                 self.take(part, &mut events)?;
             }
+            self.grounding = candidate.grounding_metadata.or(self.grounding.take());
             self.finish = candidate.finish_reason.or(self.finish.take());
         }
         let blocked = chunk.prompt_feedback.and_then(|feedback| feedback.block_reason);
@@ -74,6 +84,7 @@ impl Decoder {
             return Ok(());
         }
         events.extend(sealed);
+        self.said.push_str(text.as_deref().unwrap_or_default());
         events.extend(text.map(|text| Event::Text { text }));
         events.extend(inline_data.map(|blob| Event::Media { part: made(blob) }));
         match function_call {

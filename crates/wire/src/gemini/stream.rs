@@ -1,6 +1,6 @@
 //! A client's stream in Gemini's words: chunks as server-sent events, or as the entries of one list.
 
-use chat::{Event, Media, Source, StopReason};
+use chat::{Citation, Event, Media, Source, StopReason};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::chunk::{stop_word, usage_json};
 use super::error;
 use crate::arguments::object;
 use crate::blocks::{Blocks, Kind, Step};
-use crate::{Encode, Failure, Head, seal};
+use crate::{Encode, Failure, Head, citing, seal};
 
 /// How chunks follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub struct Encoder {
     writer: Writer,
     usage: chat::Usage,
     stop: Option<StopReason>,
+    /// All of the text, and where it comes from, which is told at the end.
+    said: String,
+    citations: Vec<Citation>,
 }
 
 /// Writes parts.
@@ -52,7 +55,14 @@ impl Encoder {
             arguments: String::new(),
             signature: None,
         };
-        Self { blocks: Blocks::default(), writer, usage: chat::Usage::default(), stop: None }
+        Self {
+            blocks: Blocks::default(),
+            writer,
+            usage: chat::Usage::default(),
+            stop: None,
+            said: String::new(),
+            citations: Vec::new(),
+        }
     }
 }
 
@@ -65,6 +75,7 @@ impl Encode for Encoder {
             Event::Began { .. } => {}
             Event::Usage(usage) => self.usage = *usage,
             Event::Stopped { reason } => self.stop = Some(reason.clone()),
+            Event::Cited(citation) => self.citations.push(citation.clone()),
             Event::Text { .. }
             | Event::Thought { .. }
             | Event::Sealed(_)
@@ -72,6 +83,9 @@ impl Encode for Encoder {
             | Event::Media { .. }
             | Event::ToolCallStarted { .. }
             | Event::ToolCallArguments { .. } => {
+                if let Event::Text { text } = event {
+                    self.said.push_str(text);
+                }
                 let Self { blocks, writer, .. } = self;
                 blocks.push(event, &mut |step| writer.write(&step, out));
             }
@@ -79,7 +93,7 @@ impl Encode for Encoder {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        let Self { blocks, writer, usage, stop } = self;
+        let Self { blocks, writer, usage, stop, said, citations } = self;
         blocks.close(&mut |step| writer.write(&step, out));
         let reason = stop.take().unwrap_or(StopReason::EndOfTurn);
         let mut part = json!({"text": ""});
@@ -87,7 +101,10 @@ impl Encode for Encoder {
             part["thoughtSignature"] = json!(signature);
         }
         let content = json!({"parts": [part], "role": "model"});
-        let candidate = json!({"content": content, "finishReason": stop_word(&reason), "index": 0});
+        let mut candidate = json!({"content": content, "finishReason": stop_word(&reason), "index": 0});
+        if !citations.is_empty() {
+            candidate["groundingMetadata"] = citing::for_gemini(citations, said);
+        }
         writer.chunk(json!({"candidates": [candidate], "usageMetadata": usage_json(usage)}), out);
         if writer.form == Form::List {
             out.extend_from_slice(b"]");
@@ -125,7 +142,8 @@ impl Writer {
                 | chat::Part::ToolResult(_)
                 | chat::Part::CachePoint { .. } => {}
             },
-            Step::Begin(Kind::Text | Kind::Refusal | Kind::Thought { .. } | Kind::Tool { .. }) => {}
+            Step::Begin(Kind::Text | Kind::Refusal | Kind::Thought { .. } | Kind::Tool { .. })
+            | Step::Cited(_) => {}
             Step::More(Kind::Thought { .. }, text) => self.text(text, true, out),
             Step::More(Kind::Tool { .. }, text) => self.arguments.push_str(text),
             Step::More(Kind::Text | Kind::Refusal | Kind::Media(_), text) => {

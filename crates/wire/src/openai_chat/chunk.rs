@@ -65,6 +65,7 @@ pub(crate) struct Delta {
     /// OpenRouter.
     pub(crate) images: Option<Vec<Image>>,
     pub(crate) audio: Option<Audio>,
+    pub(crate) annotations: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]

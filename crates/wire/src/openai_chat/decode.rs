@@ -7,7 +7,7 @@ use super::details::{self, Detail};
 use super::failure::Reported;
 use super::{DIALECT, media};
 use crate::decode::{Decode, next_tool_call, parse};
-use crate::{Error, freeform, sse};
+use crate::{Error, citing, freeform, sse};
 
 /// The most bytes of a name that comes in pieces.
 const MAX_NAME: usize = 1_024;
@@ -158,6 +158,7 @@ impl Decoder {
             let sound = chat::Media { mime: None, ..media::of_sound(data, "") };
             events.push(Event::Media { part: Part::Audio(sound) });
         }
+        events.extend(citing::of_openai(delta.annotations.take(), 0));
         if events.len() > before {
             let new = events.split_off(before);
             self.tell(events);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::whole::{finish, picture};
 use super::{details, failure, usage};
-use crate::{Encode, Failure, Head, freeform};
+use crate::{Encode, Failure, Head, citing, freeform};
 
 const END: &[u8] = b"data: [DONE]\n\n";
 
@@ -64,6 +64,8 @@ struct Delta<'a> {
     images: Option<[Value; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audio: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<[Value; 1]>,
 }
 
 #[derive(Serialize)]
@@ -284,6 +286,10 @@ impl Encode for Encoder {
             Event::Media { part } => {
                 self.release(out);
                 self.show(part, out);
+            }
+            Event::Cited(citation) => {
+                let annotations = Some([citing::for_chat(citation)]);
+                self.delta(Delta { annotations, ..Delta::default() }, out);
             }
             Event::ToolCallStarted { index, id, name } => self.start(*index, id, name, out),
             Event::ToolCallArguments { index, json } => self.extend(*index, json, out),

@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 
 use super::stream::signed;
 use super::{details, media, usage};
-use crate::{Head, freeform};
+use crate::{Head, citing, freeform};
 
 /// The body of an answer.
 pub fn whole(message: &Message, head: &Head<'_>) -> Vec<u8> {
     let own = message.id.as_deref().filter(|id| id.starts_with("chatcmpl-"));
     let id = own.map_or_else(|| format!("chatcmpl-{}", head.id), str::to_owned);
     let refused = message.parts.iter().any(|part| matches!(part, Part::Refusal { .. }));
-    let mut choice = json!({"index": 0, "message": said(&message.parts, head), "logprobs": null});
+    let mut choice = json!({"index": 0, "message": said(message, head), "logprobs": null});
     finish(&message.stop, refused, &mut choice);
     let answer = json!({
         "id": id,
@@ -62,11 +62,13 @@ struct Said {
     calls: Vec<Value>,
     images: Vec<Value>,
     sound: Option<Value>,
+    annotations: Vec<Value>,
 }
 
-fn said(parts: &[Part], head: &Head<'_>) -> Value {
-    let mut said = Said::default();
-    let mut parts = parts.iter().peekable();
+fn said(message: &Message, head: &Head<'_>) -> Value {
+    let annotations = message.citations.iter().map(citing::for_chat).collect();
+    let mut said = Said { annotations, ..Said::default() };
+    let mut parts = message.parts.iter().peekable();
     while let Some(part) = parts.next() {
         match part {
             Part::Text { text } => said.text.get_or_insert_default().push_str(text),
@@ -106,7 +108,7 @@ impl Said {
         put("role", json!("assistant"));
         put("content", json!(self.text));
         put("refusal", json!(self.refusal));
-        put("annotations", json!([]));
+        put("annotations", json!(self.annotations));
         let others = [
             ("reasoning_content", json!(self.thoughts), self.thoughts.is_empty()),
             ("reasoning_details", json!(self.details), self.details.is_empty()),

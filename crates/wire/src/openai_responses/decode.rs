@@ -10,7 +10,7 @@ use super::sent::{Item, Response, Sent, Words};
 use crate::decode::{Decode, next_tool_call, parse};
 use crate::openai_chat::failure::Reported;
 use crate::openai_chat::media;
-use crate::{Error, freeform, sse};
+use crate::{Error, citing, freeform, sse};
 
 /// The most items of one answer.
 const MAX_ITEMS: usize = 1_024;
@@ -34,6 +34,8 @@ pub struct Decoder {
     began: bool,
     items: Vec<Known>,
     calls: usize,
+    /// How many characters of text there are.
+    said: u64,
     refused: bool,
     stopped: bool,
 }
@@ -49,6 +51,8 @@ struct Known {
     text: Option<Wrapped>,
     /// Something of its content was told.
     told: bool,
+    /// How many characters of text stand before its own.
+    from: Option<u64>,
     /// Its thought comes as a summary, or as it is: one of them is enough.
     summarized: Option<bool>,
     done: bool,
@@ -174,6 +178,8 @@ impl Decoder {
         match (sent.r#type.as_str(), delta) {
             ("response.output_text.delta", Some(text)) => {
                 known.told = true;
+                known.from.get_or_insert(self.said);
+                self.said += citing::characters(&text);
                 events.push(Event::Text { text });
             }
             ("response.refusal.delta", Some(text)) => {
@@ -207,13 +213,19 @@ impl Decoder {
         self.start(place, &item, events)?;
         let known = &mut self.items[place];
         match item.r#type.as_str() {
-            "message" if !known.told => {
-                for Words { text, refusal } in item.content.into_iter().flatten() {
-                    events.extend(said(text).map(|text| Event::Text { text }));
-                    let refusal = said(refusal);
-                    self.refused |= refusal.is_some();
-                    events.extend(refusal.map(|text| Event::Refusal { text }));
+            "message" => {
+                let mut at = known.from.unwrap_or(self.said);
+                for Words { text, refusal, annotations } in item.content.into_iter().flatten() {
+                    let (base, text, refusal) = (at, said(text), said(refusal));
+                    at += text.as_deref().map_or(0, citing::characters);
+                    if !known.told {
+                        events.extend(text.map(|text| Event::Text { text }));
+                        self.refused |= refusal.is_some();
+                        events.extend(refusal.map(|text| Event::Refusal { text }));
+                    }
+                    events.extend(citing::of_openai(annotations, base));
                 }
+                self.said = self.said.max(at);
             }
             "reasoning" => {
                 if !known.told {

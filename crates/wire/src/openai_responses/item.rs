@@ -15,8 +15,15 @@ pub(super) enum Kind {
 impl Kind {
     /// A piece of this kind.
     pub(super) fn piece(self, text: &str) -> Value {
+        self.cited(text, &[])
+    }
+
+    /// A piece of this kind, and where it comes from.
+    pub(super) fn cited(self, text: &str, annotations: &[Value]) -> Value {
         match self {
-            Self::Text => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
+            Self::Text => {
+                json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []})
+            }
             Self::Refusal => json!({"type": "refusal", "refusal": text}),
         }
     }

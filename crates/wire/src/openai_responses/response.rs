@@ -7,7 +7,7 @@ use super::Kept;
 use super::encode::written;
 use super::item::{self, Kind, Names};
 use super::tools::{chosen, own_kind, written as offered};
-use crate::{Head, freeform};
+use crate::{Head, citing, freeform};
 
 /// What does not change while an answer grows.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub fn whole(message: &Message, head: &Head<'_>) -> Vec<u8> {
 /// The body of an answer that says what is kept of it.
 pub fn whole_kept(message: &Message, head: &Head<'_>, kept: &Kept) -> Vec<u8> {
     let frame = Frame::new(head, kept);
-    let output = output(&message.parts, head.request, &frame.names);
+    let output = output(message, head.request, &frame.names);
     let stop = Some(&message.stop);
     let state = State {
         status: status(&message.stop, &output),
@@ -103,7 +103,7 @@ fn ending(stop: Option<&StopReason>, output: &[Value]) -> (Option<&'static str>,
     }
 }
 
-fn output(parts: &[Part], request: &Request, names: &Names) -> Vec<Value> {
+fn output(message: &Message, request: &Request, names: &Names) -> Vec<Value> {
     let mut output = Vec::new();
     let mut words: Vec<Value> = Vec::new();
     let speak = |words: &mut Vec<Value>, output: &mut Vec<Value>| {
@@ -112,9 +112,15 @@ fn output(parts: &[Part], request: &Request, names: &Names) -> Vec<Value> {
             output.push(item::message(&id, "completed", &std::mem::take(words)));
         }
     };
-    for part in parts {
+    let mut at = 0;
+    for part in &message.parts {
         match part {
-            Part::Text { text } => words.push(Kind::Text.piece(text)),
+            Part::Text { text } => {
+                let base = at;
+                let pages = citing::within(&message.citations, &mut at, text);
+                let pages: Vec<Value> = pages.map(|page| citing::for_responses(page, base)).collect();
+                words.push(Kind::Text.cited(text, &pages));
+            }
             Part::Refusal { text } => words.push(Kind::Refusal.piece(text)),
             Part::Thought(thought) => {
                 speak(&mut words, &mut output);

@@ -61,6 +61,7 @@ pub(super) struct Item {
 pub(super) struct Words {
     pub(super) text: Option<String>,
     pub(super) refusal: Option<String>,
+    pub(super) annotations: Option<Value>,
 }
 
 /// `input_tokens` includes what was cached, `output_tokens` what was reasoned.

@@ -4,7 +4,7 @@
 //! Items get their index in the order in which they begin. A call stays open as long as its arguments may still grow,
 //! since those of several calls may come by turns.
 
-use chat::{Event, Part, Seal, StopReason, ToolInput, Usage};
+use chat::{Citation, Event, Part, Seal, StopReason, ToolInput, Usage};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Kept;
 use super::item::{self, Call, Kind};
 use super::response::{Frame, State, status};
-use crate::{Encode, Failure, Head};
+use crate::{Encode, Failure, Head, citing};
 
 /// Writes one answer as a stream.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Encoder {
     /// Items that are done, each in its place; null while it is open.
     output: Vec<Value>,
     open: Option<Open>,
+    /// How many characters of text there are.
+    said: u64,
     calls: Vec<Calling>,
     usage: Usage,
     stop: Option<StopReason>,
@@ -33,8 +35,16 @@ pub struct Encoder {
 /// The item to which text or thoughts are added.
 #[derive(Debug)]
 enum Open {
-    Message { place: usize, id: String, done: Vec<Value>, piece: Option<(Kind, String)> },
+    Message { place: usize, id: String, done: Vec<Value>, piece: Option<Piece> },
     Reasoning { place: usize, id: String, text: String },
+}
+
+/// What a message says in one go, and where that comes from.
+#[derive(Debug)]
+struct Piece {
+    kind: Kind,
+    text: String,
+    annotations: Vec<Value>,
 }
 
 #[derive(Debug)]
@@ -104,6 +114,7 @@ impl Encoder {
             sequence: 0,
             output: Vec::new(),
             open: None,
+            said: 0,
             calls: Vec::new(),
             usage: Usage::default(),
             stop: None,
@@ -152,22 +163,38 @@ impl Encoder {
         }
         let sequence = &mut self.sequence;
         let Some(Open::Message { place, id, done, piece }) = &mut self.open else { return };
-        if piece.as_ref().is_some_and(|(open, _)| *open != kind) {
+        if piece.as_ref().is_some_and(|open| open.kind != kind) {
             end_piece(sequence, *place, id, piece, done, out);
         }
-        let (_, so_far) = piece.get_or_insert_with(|| {
+        let so_far = piece.get_or_insert_with(|| {
             let fields = json!({"item_id": id, "output_index": place, "content_index": done.len(), "part": kind.piece("")});
             send(sequence, "response.content_part.added", &fields, out);
-            (kind, String::new())
+            Piece { kind, text: String::new(), annotations: Vec::new() }
         });
-        so_far.push_str(text);
+        so_far.text.push_str(text);
         let delta = Delta { content_index: Some(done.len()), ..Delta::new(id, *place, text) };
         match kind {
             Kind::Text => {
+                self.said += citing::characters(text);
                 let delta = Delta { logprobs: Some([]), ..delta };
                 send(sequence, "response.output_text.delta", &delta, out);
             }
             Kind::Refusal => send(sequence, "response.refusal.delta", &delta, out),
+        }
+    }
+
+    /// A text that is not open any more can be told nothing.
+    fn cite(&mut self, citation: &Citation, out: &mut Vec<u8>) {
+        let Some(Open::Message { place, id, done, piece: Some(piece) }) = &mut self.open else { return };
+        let base = self.said.saturating_sub(citing::characters(&piece.text));
+        let annotation = citing::for_responses(citation, base);
+        let fields = json!({
+            "item_id": id, "output_index": place, "content_index": done.len(),
+            "annotation_index": piece.annotations.len(), "annotation": annotation,
+        });
+        if piece.kind == Kind::Text {
+            send(&mut self.sequence, "response.output_text.annotation.added", &fields, out);
+            piece.annotations.push(annotation);
         }
     }
 
@@ -309,6 +336,7 @@ impl Encode for Encoder {
             Event::Thought { text } => self.think(text, out),
             Event::Sealed(seal) => self.seal(seal, out),
             Event::Media { part } => self.show(part, out),
+            Event::Cited(citation) => self.cite(citation, out),
             Event::ToolCallStarted { index, id, name } => self.start(*index, id, name, out),
             Event::ToolCallArguments { index, json } => self.argue(*index, json, out),
             Event::Usage(usage) => self.usage = *usage,
@@ -357,11 +385,11 @@ fn end_piece(
     sequence: &mut u64,
     place: usize,
     id: &str,
-    piece: &mut Option<(Kind, String)>,
+    piece: &mut Option<Piece>,
     done: &mut Vec<Value>,
     out: &mut Vec<u8>,
 ) {
-    let Some((kind, text)) = piece.take() else { return };
+    let Some(Piece { kind, text, annotations }) = piece.take() else { return };
     let mut fields = json!({"item_id": id, "output_index": place, "content_index": done.len()});
     match kind {
         Kind::Text => {
@@ -374,7 +402,7 @@ fn end_piece(
             send(sequence, "response.refusal.done", &fields, out);
         }
     }
-    let piece = kind.piece(&text);
+    let piece = kind.cited(&text, &annotations);
     let fields = json!({"item_id": id, "output_index": place, "content_index": done.len(), "part": piece});
     send(sequence, "response.content_part.done", &fields, out);
     done.push(piece);

@@ -56,6 +56,8 @@ struct Shown<'a> {
     /// Where a packed seal stands that makes up the object, and its bare value where it is the issuer's.
     seal: Option<(Range<usize>, Option<String>)>,
     is_emptied: bool,
+    /// It is of our making.
+    is_ours: bool,
     /// All members, and whether they go.
     members: Vec<(Range<usize>, bool)>,
 }
@@ -108,6 +110,9 @@ impl Walk<'_> {
             Some((place, Some(bare))) if is_thought => self.cuts.replace(place, bare),
             _ => {}
         }
+        if shown.is_ours {
+            return Ok(Fate::Goes);
+        }
         self.cuts.remove(&shown.members);
         // A turn of which nothing is left would be refused.
         Ok(if shown.is_emptied { Fate::Goes } else { Fate::Stays })
@@ -137,6 +142,7 @@ impl Walk<'_> {
                     self.cuts.replace(place, bare);
                 }
             }
+            "encrypted_index" => shown.is_ours |= packed(scan)?.1.is_some(),
             "content" | "parts" => shown.is_emptied |= self.value(scan)? == Fate::Emptied,
             _ => drop(self.value(scan)?),
         }
@@ -228,6 +234,16 @@ mod tests {
             unsealed(&body),
             Some(("{\"messages\":[{\"content\":\"a\"},{\"content\":\"b\"}]}".to_owned(), 1))
         );
+    }
+
+    #[test]
+    fn a_citation_of_our_making_goes_and_the_text_that_it_was_about_stays() {
+        let ours = seal::mark();
+        let body = format!(
+            "{{\"content\":[{{\"type\":\"text\",\"text\":\"a\",\"citations\":[{{\"url\":\"u\",\"encrypted_index\":\"{ours}\"}},{{\"encrypted_index\":\"theirs\"}}]}}]}}"
+        );
+        let rest = "{\"content\":[{\"type\":\"text\",\"text\":\"a\",\"citations\":[{\"encrypted_index\":\"theirs\"}]}]}";
+        assert_eq!(unsealed(&body), Some((rest.to_owned(), 0)));
     }
 
     #[test]

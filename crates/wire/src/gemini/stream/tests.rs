@@ -142,6 +142,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
                     | Event::Sealed(_)
                     | Event::Refusal { .. }
                     | Event::Media { .. }
+                    | Event::Cited(_)
                     | Event::Usage(_)
                     | Event::Stopped { .. } => {}
                 }

@@ -200,7 +200,14 @@ fn message() -> impl Strategy<Value = Message> {
                 counts.map(|count| units::TokenCount(count.into()));
             let reasoning = units::TokenCount(output.0 / 2);
             let usage = Usage { input, cached_input, cache_written, output, reasoning };
-            Message { id: Some("chatcmpl-x".to_owned()), model: Some("m".to_owned()), parts, usage, stop }
+            Message {
+                id: Some("chatcmpl-x".to_owned()),
+                model: Some("m".to_owned()),
+                parts,
+                citations: Vec::new(),
+                usage,
+                stop,
+            }
         },
     )
 }

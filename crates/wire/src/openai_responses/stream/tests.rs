@@ -296,6 +296,7 @@ fn message() -> impl Strategy<Value = Message> {
             id: Some("resp_1".to_owned()),
             model: Some("m".to_owned()),
             parts,
+            citations: Vec::new(),
             usage,
             stop: StopReason::MaxOutput,
         }
