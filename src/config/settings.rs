@@ -132,6 +132,9 @@ pub struct Provider {
     /// Whether it is told which trace a call belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<bool>,
+    /// Whether whoever may use the gateway sees and changes what the vendor keeps for its account: files, batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_routes: Option<bool>,
     /// Its models in the order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Model>,

@@ -47,6 +47,7 @@ fn an_entry_that_says_too_little_or_too_much_is_refused() {
         ("a: {kind: openai_compatible, base_url: \"http://h/v1\", script: x}", "`script` means nothing"),
         ("a: {kind: scripted}", "`script` is missing"),
         ("a: {kind: scripted, script: x, base_url: \"http://h\"}", "`base_url` means nothing"),
+        ("a: {kind: scripted, script: x, account_routes: true}", "`account_routes` means nothing"),
         ("a: {kind: scripted, script: x, api_key: {env: K}}", "`api_key` means nothing"),
         ("a: {kind: openai, api_key: {env: K}, models: [{name: m}, {name: m}]}", "comes twice"),
     ];
@@ -83,6 +84,17 @@ fn a_server_that_asks_for_no_key_is_ready_without_one() {
     let text = "a: {kind: anthropic, base_url: \"http://127.0.0.1:1\", models: [{name: m}]}";
     let account = read_one(text, &[("ANTHROPIC_API_KEY", "sk")]).unwrap();
     assert_eq!((key(&account), account.readiness), (None, Readiness::Ready));
+}
+
+#[test]
+fn what_a_vendor_keeps_is_open_where_its_operator_says_so_and_nowhere_else() {
+    for (said, is_open) in [("", false), (", account_routes: false", false), (", account_routes: true", true)]
+    {
+        let text =
+            format!("a: {{kind: openai_compatible, base_url: \"http://h/v1\", models: [{{name: m}}]{said}}}");
+        let Endpoint::Http(endpoint) = read_one(&text, &[]).unwrap().endpoint else { panic!("{text}") };
+        assert_eq!(endpoint.has_account_routes, is_open, "{text}");
+    }
 }
 
 #[test]

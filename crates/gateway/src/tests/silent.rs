@@ -46,6 +46,7 @@ async fn provider() -> (TcpListener, House) {
         key: None,
         keys: None,
         is_traced: false,
+        has_account_routes: false,
     });
     let choice = Choice::Named(vec!["a/x".parse().unwrap()]);
     (listener, House::build(Clock::manual(), vec![("a/x", endpoint)], choice))
