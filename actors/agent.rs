@@ -350,6 +350,7 @@ fn world(error: gateway::Error) -> Failure {
         gateway::Error::Unavailable { retry_after, .. } => *retry_after,
         gateway::Error::NoCandidate(_)
         | gateway::Error::NotOffered { .. }
+        | gateway::Error::NoAccount
         | gateway::Error::Refused { .. }
         | gateway::Error::Interrupted(_)
         | gateway::Error::Unpublished { .. } => None,

@@ -134,10 +134,11 @@ impl Entry<'_> {
     }
 
     fn scripted(&self, kind: Kind) -> Result<Account, Error> {
-        let Provider { base_url, api_key, traceparent, models, speaks, .. } = self.provider;
+        let Provider { base_url, api_key, traceparent, models, speaks, account_routes, .. } = self.provider;
         let speaks = speaks.is_some() || models.iter().any(|model| model.speaks.is_some());
-        let said = [base_url.is_some(), api_key.is_some(), traceparent.is_some(), speaks];
-        let names = ["base_url", "api_key", "traceparent", "speaks"];
+        let said =
+            [base_url.is_some(), api_key.is_some(), traceparent.is_some(), speaks, account_routes.is_some()];
+        let names = ["base_url", "api_key", "traceparent", "speaks", "account_routes"];
         let foreign = names.into_iter().zip(said).find(|(_, is)| *is);
         if let Some((key, _)) = foreign {
             return Err(self.defect(Defect::Foreign { key, kind }));
@@ -205,6 +206,7 @@ impl Entry<'_> {
             key: None,
             keys: None,
             is_traced: self.provider.traceparent.unwrap_or(false),
+            has_account_routes: self.provider.account_routes.unwrap_or(false),
         };
         Ok(Account {
             id: self.id.clone(),

@@ -126,3 +126,18 @@ impl<'de> Visitor<'de> for Names {
         Ok(Aliases(aliases))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_as_large_as_they_may_be_and_no_larger() {
+        let read = |bytes: u64| yaml::from_str::<Gateway>("a test", &format!("upload_bytes: {bytes}"));
+        assert_eq!(Gateway::default().upload_bytes.get(), 512 << 20);
+        assert_eq!(read(MOST_UPLOAD).unwrap().upload_bytes.get(), 4 << 30);
+        for bytes in [0, 1_023, MOST_UPLOAD + 1] {
+            assert!(read(bytes).unwrap_err().to_string().contains("4294967296"), "{bytes}");
+        }
+    }
+}

@@ -136,6 +136,9 @@ pub struct Provider {
     /// Which of OpenAI's dialects it speaks; each kind has its usual ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speaks: Option<Speaks>,
+    /// Whether whoever may use the gateway sees and changes what the vendor keeps for its account: files, batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_routes: Option<bool>,
     /// Its models in the order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Model>,

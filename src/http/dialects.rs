@@ -409,8 +409,7 @@ pub(super) fn of(route: &str) -> Option<Dialect> {
         "/v1/models" => Dialect::OpenAiChat,
         "/v1beta/models" => Dialect::Gemini,
         route if GEMINI.contains(&route) => Dialect::Gemini,
-        route if passages::has(route) => Dialect::OpenAiChat,
-        _ => return None,
+        route => return passages::of(route),
     })
 }
 

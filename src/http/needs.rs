@@ -80,6 +80,39 @@ pub(super) const NEEDS: &[(&str, &str, Need)] = &[
     ("/v1/images/generations", POST, GATEWAY),
     ("/v1/images/edits", POST, GATEWAY),
     ("/v1/images/variations", POST, GATEWAY),
+    ("/v1/files", GET, GATEWAY),
+    ("/v1/files", POST, GATEWAY),
+    ("/v1/files/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1/files/{id:[A-Za-z0-9_-]+}", DELETE, GATEWAY),
+    ("/v1/files/{id:[A-Za-z0-9_-]+}/content", GET, GATEWAY),
+    ("/v1/uploads", POST, GATEWAY),
+    ("/v1/uploads/{id:[A-Za-z0-9_-]+}/parts", POST, GATEWAY),
+    ("/v1/uploads/{id:[A-Za-z0-9_-]+}/complete", POST, GATEWAY),
+    ("/v1/uploads/{id:[A-Za-z0-9_-]+}/cancel", POST, GATEWAY),
+    ("/v1/batches", GET, GATEWAY),
+    ("/v1/batches", POST, GATEWAY),
+    ("/v1/batches/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1/batches/{id:[A-Za-z0-9_-]+}/cancel", POST, GATEWAY),
+    ("/v1/fine_tuning/jobs", GET, GATEWAY),
+    ("/v1/fine_tuning/jobs", POST, GATEWAY),
+    ("/v1/fine_tuning/jobs/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1/fine_tuning/jobs/{id:[A-Za-z0-9_-]+}/cancel", POST, GATEWAY),
+    ("/v1/fine_tuning/jobs/{id:[A-Za-z0-9_-]+}/events", GET, GATEWAY),
+    ("/v1/messages/batches", GET, GATEWAY),
+    ("/v1/messages/batches", POST, GATEWAY),
+    ("/v1/messages/batches/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1/messages/batches/{id:[A-Za-z0-9_-]+}", DELETE, GATEWAY),
+    ("/v1/messages/batches/{id:[A-Za-z0-9_-]+}/cancel", POST, GATEWAY),
+    ("/v1/messages/batches/{id:[A-Za-z0-9_-]+}/results", GET, GATEWAY),
+    ("/v1beta/files", GET, GATEWAY),
+    ("/v1beta/files/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1beta/files/{id:[A-Za-z0-9_-]+}", DELETE, GATEWAY),
+    ("/v1beta/cachedContents", GET, GATEWAY),
+    ("/v1beta/cachedContents", POST, GATEWAY),
+    ("/v1beta/cachedContents/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1beta/cachedContents/{id:[A-Za-z0-9_-]+}", DELETE, GATEWAY),
+    ("/v1beta/batches/{id:[A-Za-z0-9_-]+}", GET, GATEWAY),
+    ("/v1beta/batches/{id:[A-Za-z0-9_-]+}", DELETE, GATEWAY),
     ("/v1/models", GET, MODELS),
     ("/v1/models/{call:.*}", GET, MODELS),
     ("/v1/models/{call:.*}", POST, GATEWAY),
@@ -206,7 +239,8 @@ mod tests {
     fn nothing_that_writes_or_runs_is_served_without_a_key() {
         for (at, method, need) in NEEDS {
             // What a client had kept is its own.
-            let is_closed = at.starts_with("/admin") || at.starts_with("/v1/responses/");
+            let is_kept = at.starts_with("/v1/responses/") || crate::http::passages::of(at).is_some();
+            let is_closed = at.starts_with("/admin") || is_kept;
             let may_be_open = *method == GET && !is_closed;
             assert_eq!(matches!(need, Need::Nothing | Need::Look(_)), may_be_open, "{method} {at}");
         }

@@ -1,8 +1,9 @@
 //! A vendor's other routes, which nothing is known of but where they are: relayed to a provider of that vendor's dialect.
 //!
 //! The table is closed, so that no client chooses a path at a provider. The model says which provider: in the body, in the
-//! form, in the path. What is kept by the vendor under the operator's key (files, batches) is not here.
+//! form, in the path. What a vendor keeps for the operator's account is [`account`]'s.
 
+mod account;
 mod upload;
 
 use std::time::Duration;
@@ -12,15 +13,15 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, UPGRADE};
 use actix_web::web::{Bytes, Data, Payload, Query, ServiceConfig, post};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use gateway::{Gateway, Operation, Pass};
-use upstream::Dialect as Speaks;
+use gateway::{Gateway, Operation, Pass, Whom};
+use upstream::{Dialect as Speaks, Verb};
 use wire::form::Form;
 use wire::{Dialect, Invalid};
 
 use super::dialects::{self, Ended};
 use super::identity::Caller;
 use super::pouring::{Spout, pour};
-use super::{Desk, Refusal, at, template};
+use super::{Desk, Refusal, at, retrieved, template};
 use upload::Source;
 
 /// Which model is asked, where a form names it too late.
@@ -69,6 +70,9 @@ struct Held {
     headers: Vec<(&'static str, String)>,
     /// The model, where it is known already.
     model: Option<String>,
+    /// Where an account is asked and no model: of which provider.
+    account: Option<Option<String>>,
+    verb: Verb,
     client: Principal,
     within: Duration,
 }
@@ -78,17 +82,27 @@ pub(super) fn register(config: &mut ServiceConfig) {
     for Route { template, .. } in &ROUTES {
         config.service(at(template, [post().to(relayed)]));
     }
+    account::register(config);
 }
 
-/// Whether a template is one of these.
-pub(super) fn has(template: &str) -> bool {
-    ROUTES.iter().any(|route| route.template == template)
+/// The dialect of one of these; OpenAI's also where the client's headers say more, see [`is_shared`].
+pub(super) fn of(template: &str) -> Option<Dialect> {
+    if let Some(route) = account::find(template) {
+        return Some(route.dialect().unwrap_or(Dialect::OpenAiChat));
+    }
+    ROUTES.iter().any(|route| route.template == template).then_some(Dialect::OpenAiChat)
+}
+
+/// Whether several vendors have it.
+pub(super) fn is_shared(template: &str) -> bool {
+    account::find(template).is_some_and(|route| route.dialect().is_none())
 }
 
 /// Whether a request brings a form to where forms are taken. Nobody reads it before its route does.
 pub(super) fn brings_form(request: &ServiceRequest) -> bool {
     let Some(template) = template::of(request.request()) else { return false };
     let takes = ROUTES.iter().any(|route| route.takes_forms && *route.template == *template);
+    let takes = takes || account::find(&template).is_some_and(|route| route.takes_forms);
     takes && is_form(request.request())
 }
 
@@ -121,15 +135,17 @@ pub(super) fn admitted(request: &ServiceRequest) -> Result<(), Refusal> {
 }
 
 async fn relayed(request: HttpRequest, desk: Data<Desk>, payload: Payload) -> HttpResponse {
-    let template = template::of(&request);
-    let known = ROUTES.iter().find(|route| template.as_deref() == Some(route.template));
-    let Some(Route { template, operation, .. }) = known else {
-        return HttpResponse::from_error(Refusal::NoRoute { path: request.path().to_owned() });
-    };
-    let place = template.split('/').skip(2).map(str::to_owned).collect();
-    let held = Held {
-        operation: *operation,
-        ..Held::of(&request, &desk, (Speaks::OpenAiChat, Dialect::OpenAiChat), place)
+    let template = template::of(&request).unwrap_or_default();
+    let held = match ROUTES.iter().find(|route| *route.template == *template) {
+        Some(Route { template, operation, .. }) => {
+            let place = template.split('/').skip(2).map(str::to_owned).collect();
+            let dialect = (Speaks::OpenAiChat, Dialect::OpenAiChat);
+            Held { operation: *operation, ..Held::of(&request, &desk, dialect, place) }
+        }
+        None => match account::find(&template) {
+            Some(route) => of_account(&request, &desk, route),
+            None => return HttpResponse::from_error(Refusal::NoRoute { path: request.path().to_owned() }),
+        },
     };
     if is_form(&request) {
         return with_form(&request, &desk, held, payload).await;
@@ -137,6 +153,25 @@ async fn relayed(request: HttpRequest, desk: Data<Desk>, payload: Payload) -> Ht
     match Bytes::from_request(&request, &mut payload.into_inner()).await {
         Ok(body) => with_json(&request, &desk, held, body).await,
         Err(error) => HttpResponse::from_error(error),
+    }
+}
+
+fn of_account(request: &HttpRequest, desk: &Desk, route: &account::Route) -> Held {
+    let dialect = route.dialect().unwrap_or_else(|| retrieved::asker(request));
+    let segments = route.template.split('/').skip(if dialect == Dialect::OpenAiChat { 2 } else { 1 });
+    let id = request.match_info().get("id").unwrap_or_default();
+    let place = segments.map(|segment| if segment.starts_with('{') { id } else { segment }.to_owned());
+    let provider = request.headers().get(account::PROVIDER_HEADER).and_then(|name| name.to_str().ok());
+    let verb = match request.method().as_str() {
+        "GET" => Verb::Get,
+        "DELETE" => Verb::Delete,
+        _ => Verb::Post,
+    };
+    let speaks = (account::speaks(dialect), dialect);
+    Held {
+        account: Some(provider.map(str::to_owned)),
+        verb,
+        ..Held::of(request, desk, speaks, place.collect())
     }
 }
 
@@ -171,6 +206,8 @@ impl Held {
             query: query(request),
             headers: dialects::along(request),
             model: None,
+            account: None,
+            verb: Verb::Post,
             client: Caller::of(request).principal,
             within: desk.gateway.within_s.seconds(),
         }
@@ -178,10 +215,15 @@ impl Held {
 
     fn pass<'a>(&'a self, model: &'a str) -> Pass<'a> {
         let Self { speaks, operation, place, query, headers, client, within, .. } = self;
+        let whom = match &self.account {
+            Some(provider) => Whom::Account(provider.as_deref()),
+            None => Whom::Model(model),
+        };
         Pass {
             dialect: *speaks,
             operation: *operation,
-            model,
+            whom,
+            verb: self.verb,
             client,
             place,
             query,
@@ -208,11 +250,15 @@ async fn with_json(request: &HttpRequest, desk: &Desk, held: Held, body: Bytes) 
 }
 
 async fn ask(gateway: Gateway, held: Held, body: Bytes, mut spout: Spout) -> Ended {
+    if held.account.is_some() && body.is_empty() {
+        return gateway.pass(held.pass(""), &mut spout).await.into();
+    }
     let hot = match wire::hot::read(held.dialect, &body) {
         Ok(hot) => hot,
         Err(invalid) => return Ended::Invalid(invalid),
     };
     let model = held.model.as_deref().or(hot.model.as_deref());
+    let model = if held.account.is_some() { Some("-") } else { model };
     let Some(model) = model.filter(|model| !model.is_empty()) else {
         return Ended::Invalid(Invalid::new("model", "must name a model: it says whom to ask"));
     };

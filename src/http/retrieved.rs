@@ -10,7 +10,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use wire::{Dialect, Failure};
 
-use super::{Desk, dialects, template};
+use super::{Desk, dialects, passages, template};
 
 /// The routes of models that several dialects have, each in its own shape.
 const MODELS: [&str; 2] = ["/v1/models", "/v1/models/{call:.*}"];
@@ -70,6 +70,7 @@ pub(super) fn spoken(request: &HttpRequest) -> Option<Dialect> {
     let route = template::of(request);
     match route.as_deref() {
         Some(route) if MODELS.contains(&route) && *request.method() != Method::POST => Some(asker(request)),
+        Some(route) if passages::is_shared(route) => Some(asker(request)),
         Some(route) => dialects::of(route),
         None => of_path(request),
     }

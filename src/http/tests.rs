@@ -1,5 +1,6 @@
 //! The doors of a real server with a scripted provider: what they refuse, and what they show.
 
+mod accounts;
 mod administration;
 mod asides;
 mod attacks;

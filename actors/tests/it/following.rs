@@ -77,6 +77,7 @@ async fn another_dialect_is_spoken_from_then_on_with_the_same_cells() {
             key: None,
             keys: None,
             is_traced: false,
+            has_account_routes: false,
         }));
         other.spoken = spoken.iter().map(|(model, own)| (model.parse().unwrap(), *own)).collect();
         blueprint

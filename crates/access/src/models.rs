@@ -32,6 +32,12 @@ impl Models {
         self.0.is_empty()
     }
 
+    /// Whether all models of this provider are.
+    pub fn allow_all_of(&self, provider: &ProviderId) -> bool {
+        self.are_all()
+            || self.0.iter().any(|rule| matches!(rule, ModelRule::Provider(one) if one == provider))
+    }
+
     /// Whether this one is.
     pub fn allow(&self, deployment: &DeploymentId) -> bool {
         self.are_all()

@@ -24,6 +24,12 @@ pub enum Error {
         /// The model, as the client calls it.
         model: String,
     },
+    /// No provider opens what it keeps for its account to whoever asks: a person has to act.
+    #[error(
+        "no provider of this dialect opens what it keeps for its account to this key: `account_routes` of a provider \
+         does, for keys that may use all of its models"
+    )]
+    NoAccount,
     /// The request is at fault: it will fail again.
     #[error("{deployment} cannot answer this request: {why}; change the request")]
     Refused {

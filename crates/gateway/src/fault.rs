@@ -47,7 +47,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::NoCandidate(_) | Self::Unpublished { .. } => Fault::Own,
-            Self::NotOffered { .. } => Fault::Policy,
+            Self::NotOffered { .. } | Self::NoAccount => Fault::Policy,
             Self::Refused { why, .. } => why.fault(),
             Self::Interrupted(interrupted) => interrupted.why.fault(),
             // Without an attempt there was no time for any.

@@ -38,7 +38,7 @@ pub use error::{Attempt, Error, Interrupted, Why};
 pub use fault::Fault;
 pub use operation::Operation;
 pub use out::{Begun, Out};
-pub use passing::{MODEL, Pass, Upload};
+pub use passing::{MODEL, Pass, Upload, Whom};
 pub use relaying::Relay;
 pub use report::{Concluded, End, Outcome, Report};
 pub use routes::{Deployment, Routes};

@@ -8,6 +8,7 @@ use cells::{Breaker, Load, State};
 use pricing::Price;
 use routing::{NoCandidate, Readiness, Table};
 use units::{DeploymentId, Nanodollars};
+use upstream::{Dialect, Endpoint, HttpEndpoint};
 
 use crate::{Dropped, Error};
 
@@ -78,6 +79,26 @@ impl Routes {
 
     pub(crate) fn candidates(&self, role: &str, allowed: &Models) -> Result<Vec<&Deployment>, NoCandidate> {
         Ok(self.ready(&routing::candidates_among(&self.table, role, allowed)?))
+    }
+
+    /// The most preferred provider, or the one of this name, that opens what it keeps for its account to whoever may use all
+    /// of its models.
+    pub(crate) fn account(
+        &self,
+        dialect: Dialect,
+        provider: Option<&str>,
+        allowed: &Models,
+    ) -> Option<(&Deployment, &HttpEndpoint)> {
+        let preferred = self.table.deployments().iter().map(|one| &one.id);
+        let open = preferred.filter(|id| {
+            provider.is_none_or(|name| id.provider.as_str() == name) && allowed.allow_all_of(&id.provider)
+        });
+        open.filter_map(|id| self.deployments.get(id)).find_map(|deployment| match &deployment.endpoint {
+            Endpoint::Http(endpoint) if endpoint.has_account_routes && endpoint.has_routes_of(dialect) => {
+                Some((&**deployment, endpoint))
+            }
+            Endpoint::Http(_) | Endpoint::Scripted(_) => None,
+        })
     }
 
     fn ready(&self, ids: &[DeploymentId]) -> Vec<&Deployment> {

@@ -40,7 +40,7 @@ impl Error {
                     Told::new(503, "no_model_ready")
                 }
             }
-            Self::NotOffered { .. } => Told::new(404, "not_offered"),
+            Self::NotOffered { .. } | Self::NoAccount => Told::new(404, "not_offered"),
             Self::Unpublished { .. } => Told::new(500, "internal_error"),
             Self::Refused { why, .. } => self::why(why),
             Self::Interrupted(interrupted) => self::why(&interrupted.why),

@@ -68,6 +68,8 @@ pub struct HttpEndpoint {
     pub keys: Option<Arc<Keys>>,
     /// Whether it is told which trace a call belongs to.
     pub is_traced: bool,
+    /// Whether clients may see and change what it keeps for the operator's account.
+    pub has_account_routes: bool,
 }
 
 /// Shows no user name, password or query: they can be secrets, and [`HttpEndpoint::origin`] leaves them out.
@@ -138,6 +140,7 @@ mod tests {
             key: None,
             keys: None,
             is_traced: false,
+            has_account_routes: false,
         }
     }
 

@@ -68,6 +68,7 @@ impl Server {
             key: Some(Secret::try_new(KEY).unwrap()),
             keys: None,
             is_traced: false,
+            has_account_routes: false,
         }
     }
 }

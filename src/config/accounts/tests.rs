@@ -47,6 +47,7 @@ fn an_entry_that_says_too_little_or_too_much_is_refused() {
         ("a: {kind: openai_compatible, base_url: \"http://h/v1\", script: x}", "`script` means nothing"),
         ("a: {kind: scripted}", "`script` is missing"),
         ("a: {kind: scripted, script: x, base_url: \"http://h\"}", "`base_url` means nothing"),
+        ("a: {kind: scripted, script: x, account_routes: true}", "`account_routes` means nothing"),
         ("a: {kind: scripted, script: x, api_key: {env: K}}", "`api_key` means nothing"),
         ("a: {kind: openai, api_key: {env: K}, models: [{name: m}, {name: m}]}", "comes twice"),
         ("a: {kind: gemini, api_key: {env: K}, models: [{name: m}], speaks: chat}", "`speaks` means nothing"),
@@ -115,6 +116,17 @@ fn which_of_openais_dialects_is_spoken_is_said_for_a_provider_and_for_each_of_it
     assert_eq!(read("openai_compatible", ""), [old, new, old]);
     assert_eq!(read("openai_compatible", ", speaks: responses"), [new, new, old]);
     assert_eq!(read("openai", ", speaks: [responses, chat]"), [(Responses, Some(Chat)), new, old]);
+}
+
+#[test]
+fn what_a_vendor_keeps_is_open_where_its_operator_says_so_and_nowhere_else() {
+    for (said, is_open) in [("", false), (", account_routes: false", false), (", account_routes: true", true)]
+    {
+        let text =
+            format!("a: {{kind: openai_compatible, base_url: \"http://h/v1\", models: [{{name: m}}]{said}}}");
+        let Endpoint::Http(endpoint) = read_one(&text, &[]).unwrap().endpoint else { panic!("{text}") };
+        assert_eq!(endpoint.has_account_routes, is_open, "{text}");
+    }
 }
 
 #[test]

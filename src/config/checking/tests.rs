@@ -191,4 +191,6 @@ fn what_a_reload_follows_does_not_wait_for_a_restart_and_what_it_does_not_follow
     let more = settings("gateway: {aliases: {fast: openai/gpt-5}, within_s: 7}\nlog: {level: warn}\n");
     // In the order of the settings.
     assert_eq!(wait_for_restart(&aliases, &more), ["log.level", "gateway.within_s"]);
+    let forms = settings("gateway: {aliases: {fast: openai/gpt-5}, upload_bytes: 1024}\n");
+    assert_eq!(wait_for_restart(&aliases, &forms), ["gateway.upload_bytes"]);
 }

@@ -42,6 +42,7 @@ pub(super) async fn ask(
 ) -> Ended {
     let model = match &held.model {
         Some(model) => model.clone(),
+        None if held.account.is_some() => String::new(),
         None => match source.model().await {
             Ok(model) => model,
             Err(ended) => return ended,
@@ -100,7 +101,7 @@ impl Source {
     /// Hands the form on, with this name in place of the client's.
     async fn pump(
         mut self,
-        name: oneshot::Receiver<ModelName>,
+        name: oneshot::Receiver<Option<ModelName>>,
         sender: mpsc::Sender<Bytes>,
     ) -> Result<(), Ended> {
         // Nobody is asked, which whoever looked for somebody says better.
@@ -110,7 +111,10 @@ impl Source {
             for piece in self.pieces.drain(..) {
                 match piece {
                     Piece::Bytes(passed) => bytes.extend_from_slice(&passed),
-                    Piece::Model(_) => bytes.extend_from_slice(name.as_str().as_bytes()),
+                    Piece::Model(theirs) => {
+                        let name = name.as_ref().map_or(theirs.as_str(), ModelName::as_str);
+                        bytes.extend_from_slice(name.as_bytes());
+                    }
                 }
             }
             if !bytes.is_empty() && sender.send(bytes.freeze()).await.is_err() {

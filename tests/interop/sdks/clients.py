@@ -264,6 +264,89 @@ def conversation(vendor, streamed):
     return wrong
 
 
+def besides(ask, vendors):
+    """What is no conversation: straight at the stand-in, then of every vendor; what is wrong, if anything is."""
+    control = ask(STANDIN, STANDIN_KEY, "text")
+    found = {vendor: ask(OURS, OUR_KEY, f"{vendor}/text") for vendor in vendors}
+    return [(vendor, control, what) for vendor, what in found.items() if what != control]
+
+
+def anthropic_counts(url, key, model):
+    client = Anthropic(url, key).client
+    return client.messages.count_tokens(model=model, messages=[{"role": "user", "content": "hi"}]).input_tokens
+
+
+def openai_counts(url, key, model):
+    return Chat(url, key).client.responses.input_tokens.count(model=model, input="hi").input_tokens
+
+
+def openai_embeds(url, key, model):
+    answer = Chat(url, key).client.embeddings.create(model=model, input=["a", "b"], dimensions=4)
+    return [(vector.index, vector.embedding) for vector in answer.data]
+
+
+def openai_paints(url, key, model):
+    return Chat(url, key).client.images.generate(model=model, prompt="a cat").data[0].b64_json
+
+
+def openai_hears(url, key, model):
+    sound = ("a.wav", b"RIFF" + bytes(300_000))
+    return Chat(url, key).client.audio.transcriptions.create(model=model, file=sound).text
+
+
+def openai_speaks(url, key, model):
+    return Chat(url, key).client.audio.speech.create(model=model, input="hi", voice="alloy").read()
+
+
+def gemini_counts(url, key, model):
+    return Gemini(url, key).client.models.count_tokens(model=model, contents="hi").total_tokens
+
+
+def gemini_embeds(url, key, model):
+    answer = Gemini(url, key).client.models.embed_content(model=model, contents=["a", "b"])
+    return [vector.values for vector in answer.embeddings]
+
+
+BESIDES = [
+    (anthropic_counts, VENDORS),
+    (openai_counts, VENDORS),
+    (gemini_counts, VENDORS),
+    (openai_embeds, ["openai", "gemini"]),
+    (gemini_embeds, ["openai", "gemini"]),
+    (openai_paints, ["openai"]),
+    (openai_hears, ["openai"]),
+    (openai_speaks, ["openai"]),
+]
+
+
+def lookups():
+    """One model by its name, and one that is not there: what is wrong, if anything is."""
+    anthropics, openais, geminis = (kind(OURS, OUR_KEY).client for kind in (Anthropic, Chat, Gemini))
+    wrong = []
+    for vendor in VENDORS:
+        name = f"{vendor}/text"
+        found = anthropics.models.retrieve(name).id, openais.models.retrieve(name).id, geminis.models.get(model=name).name
+        if found != (name, name, f"models/{name}"):
+            wrong.append(found)
+    for ask in (
+        lambda: anthropics.models.retrieve("never"),
+        lambda: openais.models.retrieve("never"),
+        lambda: openais.embeddings.create(model="anthropic/text", input="a"),
+        lambda: openais.images.generate(model="gemini/text", prompt="a cat"),
+        lambda: openais.files.list(),
+    ):
+        try:
+            wrong.append(ask())
+        except (anthropic.NotFoundError, openai.NotFoundError):
+            pass
+    try:
+        wrong.append(geminis.models.get(model="never"))
+    except google_errors.ClientError as error:
+        if error.code != 404:
+            wrong.append(error)
+    return wrong
+
+
 def main():
     failures, cells = [], 0
     print(f"{'client':<18}{'vendor':<12}{'':<8}" + "".join(f"{scenario.removesuffix('-paced-1200'):>14}" for scenario in SCENARIOS))
@@ -298,6 +381,15 @@ def main():
             if wrong:
                 failures.append(("previous_response_id", vendor, "stream" if streamed else "plain", wrong))
         print(f"{'openai responses':<18}{'(kept)':<12}{'stream' if streamed else 'plain':<8}{row}")
+    for ask, vendors in BESIDES:
+        wrong = besides(ask, vendors)
+        print(f"{ask.__name__:<38}" + "".join(f"{vendor + (' WRONG' if vendor in {one[0] for one in wrong} else ' ok'):>18}" for vendor in vendors))
+        if wrong:
+            failures.append((ask.__name__, wrong))
+    wrong = lookups()
+    print(f"{'one model, and what is not there':<38}{'WRONG' if wrong else 'ok':>18}")
+    if wrong:
+        failures.append(("one model, and what is not there", wrong))
     for failure in failures:
         print("WRONG:", *failure, sep="\n  ")
     wrong = sum(len(failure) > 5 for failure in failures)

@@ -84,7 +84,7 @@ fn write(key: &Key, said: &Said) -> Vec<String> {
         Task::StreamGenerate { is_list } => gemini::frames(model, said, is_list),
         Task::Generate => vec![gemini::whole(model, said).to_string()],
         Task::CountTokens | Task::Embeddings | Task::Embed | Task::EmbedBatch | Task::Models => Vec::new(),
-        Task::Pictures | Task::Speech | Task::Transcription | Task::Predict => Vec::new(),
+        Task::Pictures | Task::Speech | Task::Transcription | Task::Predict | Task::Account => Vec::new(),
     }
 }
 
@@ -192,7 +192,9 @@ async fn answer(
     let vendor = route.vendor;
     let fields: Fields = match serde_json::from_slice(&received.body) {
         Ok(fields) => fields,
-        Err(_) if matches!(route.task, Task::Models | Task::Transcription) => Fields::default(),
+        Err(_) if matches!(route.task, Task::Models | Task::Transcription | Task::Account) => {
+            Fields::default()
+        }
         Err(_) => {
             return refuse(
                 connection,
@@ -242,6 +244,7 @@ fn side(route: &Route<'_>, fields: &Fields, model: &str) -> Option<Value> {
         }
         (Task::Pictures, _) => openai_other::pictures(),
         (Task::Transcription, _) => openai_other::transcription(),
+        (Task::Account, vendor) => serde_json::json!({"kept_by": format!("{vendor:?}")}),
         (Task::Predict, _) => serde_json::json!({"predictions": [{"mimeType": "image/png"}]}),
         (Task::Models, Vendor::Anthropic) => anthropic::models(&names),
         (Task::Models, Vendor::OpenAi) => openai_chat::models(&names),
@@ -284,7 +287,7 @@ fn schema<'a>(route: &Route<'_>, body: &'a Value) -> Option<&'a Value> {
             schema.filter(|_| is_json)
         }
         Task::CountTokens | Task::Embeddings | Task::Embed | Task::EmbedBatch | Task::Models => None,
-        Task::Pictures | Task::Speech | Task::Transcription | Task::Predict => None,
+        Task::Pictures | Task::Speech | Task::Transcription | Task::Predict | Task::Account => None,
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Task {
     Speech,
     Transcription,
     Predict,
+    /// What is kept for an account: files, batches.
+    Account,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,15 @@ pub(crate) fn route<'a>(method: &str, received: &'a Received) -> Option<Route<'a
         ("POST", "/v1/images/generations") => at(Vendor::OpenAi, Task::Pictures),
         ("POST", "/v1/audio/speech") => at(Vendor::OpenAi, Task::Speech),
         ("POST", "/v1/audio/transcriptions") => at(Vendor::OpenAi, Task::Transcription),
+        ("GET" | "POST" | "DELETE", _) if keeps(path) => {
+            let is_anthropics = received.header("anthropic-version").is_some();
+            let vendor = match path.starts_with("/v1beta/") {
+                true => Vendor::Gemini,
+                false if is_anthropics => Vendor::Anthropic,
+                false => Vendor::OpenAi,
+            };
+            at(vendor, Task::Account)
+        }
         ("GET", "/v1/models") if received.header("anthropic-version").is_some() => {
             at(Vendor::Anthropic, Task::Models)
         }
@@ -80,6 +91,12 @@ pub(crate) fn route<'a>(method: &str, received: &'a Received) -> Option<Route<'a
         }
         _ => None,
     }
+}
+
+fn keeps(path: &str) -> bool {
+    let beginnings =
+        ["/v1/files", "/v1/batches", "/v1/messages/batches", "/v1beta/files", "/v1beta/cachedContents"];
+    beginnings.iter().any(|beginning| path.starts_with(beginning))
 }
 
 /// What is wrong with how the request shows who sends it.

@@ -41,8 +41,15 @@ async fn provider() -> (TcpListener, House) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let (dialect, also) = (Dialect::OpenAiChat, None);
-    let endpoint =
-        Endpoint::Http(HttpEndpoint { dialect, also, base_url, key: None, keys: None, is_traced: false });
+    let endpoint = Endpoint::Http(HttpEndpoint {
+        dialect,
+        also,
+        base_url,
+        key: None,
+        keys: None,
+        is_traced: false,
+        has_account_routes: false,
+    });
     let choice = Choice::Named(vec!["a/x".parse().unwrap()]);
     (listener, House::build(Clock::manual(), vec![("a/x", endpoint)], choice))
 }

@@ -31,6 +31,7 @@ impl Provider {
             key: None,
             keys: None,
             is_traced: false,
+            has_account_routes: false,
         })
     }
 

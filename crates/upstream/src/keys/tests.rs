@@ -64,6 +64,7 @@ impl Vendor {
             key: None,
             keys: None,
             is_traced: false,
+            has_account_routes: false,
         };
         bare.with_keys(keys.iter().enumerate().map(key).collect())
     }
