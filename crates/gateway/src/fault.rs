@@ -81,7 +81,8 @@ fn of_upstream(error: &upstream::Error) -> Fault {
         | BadEndpoint { .. }
         | BadKey { .. }
         | Redirected { .. }
-        | NoRule(_) => Fault::Own,
+        | NoRule(_)
+        | Status { is_spent: true, .. } => Fault::Own,
         Status { status, .. } | Reported { status, .. } => of_status(*status),
         Timeout { waited_for: Wait::Total, .. } => Fault::Caller,
         Timeout { waited_for: Wait::FirstEvent | Wait::MoreBytes, .. }
@@ -115,6 +116,7 @@ mod tests {
             origin,
             status,
             retry_after: None,
+            is_spent: false,
             message,
             refusal: None,
         }))

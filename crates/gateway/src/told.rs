@@ -126,7 +126,14 @@ mod tests {
     fn status(status: u16, retry_after: Option<Duration>, refusal: Option<Refusal>) -> Why {
         let (origin, message) = ("http://127.0.0.1".to_owned(), "no".to_owned());
         let refusal = refusal.map(Box::new);
-        Why::Upstream(Box::new(upstream::Error::Status { origin, status, retry_after, message, refusal }))
+        Why::Upstream(Box::new(upstream::Error::Status {
+            origin,
+            status,
+            retry_after,
+            is_spent: false,
+            message,
+            refusal,
+        }))
     }
 
     fn unavailable(whys: Vec<Why>) -> Error {

@@ -87,6 +87,7 @@ async fn refused(client: &Client, endpoint: &HttpEndpoint, mut response: Respons
     // The status says enough: a body that breaks off takes only the reason away.
     let (body, whole) = body::read(&mut response, MAX_ERROR_BYTES).await.unwrap_or_default();
     let message = body::reason(endpoint, &body);
+    let is_spent = endpoint.dialect.is_spent(status, &body);
     // What was cut is no JSON any more, and what is no JSON is nothing that a client of the dialect could read.
     let is_readable =
         whole && content_type.contains("json") && endpoint.dialect.error_message(&body).is_some();
@@ -94,7 +95,7 @@ async fn refused(client: &Client, endpoint: &HttpEndpoint, mut response: Respons
         let body = body::without_key(endpoint.key.as_ref(), body);
         Box::new(Refusal { content_type, headers, body })
     });
-    Error::Status { origin: endpoint.origin(), status, retry_after, message, refusal }
+    Error::Status { origin: endpoint.origin(), status, retry_after, is_spent, message, refusal }
 }
 
 fn content_type(response: &Response) -> String {
