@@ -113,9 +113,10 @@ impl Entry<'_> {
     }
 
     fn scripted(&self, kind: Kind) -> Result<Account, Error> {
-        let Provider { base_url, api_key, traceparent, .. } = self.provider;
-        let said = [base_url.is_some(), api_key.is_some(), traceparent.is_some()];
-        let foreign = ["base_url", "api_key", "traceparent"].into_iter().zip(said).find(|(_, is)| *is);
+        let Provider { base_url, api_key, traceparent, pass_through, .. } = self.provider;
+        let said = [base_url.is_some(), api_key.is_some(), traceparent.is_some(), pass_through.is_some()];
+        let foreign =
+            ["base_url", "api_key", "traceparent", "pass_through"].into_iter().zip(said).find(|(_, is)| *is);
         if let Some((key, _)) = foreign {
             return Err(self.defect(Defect::Foreign { key, kind }));
         }
@@ -179,6 +180,7 @@ impl Entry<'_> {
             key: None,
             keys: None,
             is_traced: self.provider.traceparent.unwrap_or(false),
+            lets_through: self.provider.pass_through.unwrap_or(false),
         };
         Ok(Account {
             id: self.id.clone(),

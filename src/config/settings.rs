@@ -132,6 +132,9 @@ pub struct Provider {
     /// Whether it is told which trace a call belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<bool>,
+    /// Whether a client's own credential may go there in the place of the operator's keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass_through: Option<bool>,
     /// Its models in the order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Model>,

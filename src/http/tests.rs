@@ -12,6 +12,7 @@ mod kept;
 mod keys;
 mod metrics;
 mod pages;
+mod pass_through;
 mod refusals;
 mod requests;
 mod responses;

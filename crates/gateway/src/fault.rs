@@ -63,7 +63,7 @@ impl Why {
         match self {
             Self::Open { forced: true, .. } | Self::TooLarge | Self::OtherDialect => Fault::Policy,
             Self::Open { forced: false, .. } | Self::NeverStopped => Fault::Provider,
-            Self::BadRequest(_) => Fault::Caller,
+            Self::BadRequest(_) | Self::Credential(_) => Fault::Caller,
             Self::Upstream(error) => of_upstream(error),
         }
     }

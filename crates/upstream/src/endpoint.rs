@@ -43,6 +43,8 @@ pub struct HttpEndpoint {
     pub keys: Option<Arc<Keys>>,
     /// Whether it is told which trace a call belongs to.
     pub is_traced: bool,
+    /// Whether a client's own credential may go there in the place of the keys.
+    pub lets_through: bool,
 }
 
 /// Shows no user name, password or query: they can be secrets, and [`HttpEndpoint::origin`] leaves them out.
@@ -97,6 +99,7 @@ mod tests {
             key: None,
             keys: None,
             is_traced: false,
+            lets_through: false,
         }
     }
 

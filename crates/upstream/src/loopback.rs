@@ -65,6 +65,7 @@ impl Server {
             key: Some(Secret::try_new(KEY).unwrap()),
             keys: None,
             is_traced: false,
+            lets_through: false,
         }
     }
 }

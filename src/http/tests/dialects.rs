@@ -97,7 +97,7 @@ impl House {
         Self::beside(Standin::start().await.unwrap(), text).await
     }
 
-    async fn beside(standin: Standin, text: &str) -> Self {
+    pub(super) async fn beside(standin: Standin, text: &str) -> Self {
         let folder = Stage::prepare();
         std::fs::write(folder.path().join("vendor.key"), KEY).unwrap();
         private(&folder.path().join("vendor.key"));

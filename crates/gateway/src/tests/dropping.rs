@@ -34,6 +34,7 @@ impl Picky {
             key: None,
             keys: None,
             is_traced: false,
+            lets_through: false,
         });
         House::build(Clock::real(), vec![("a/x", endpoint)], Choice::Named(vec!["a/x".parse().unwrap()]))
     }

@@ -32,6 +32,7 @@ impl Provider {
             key: None,
             keys: None,
             is_traced: false,
+            lets_through: false,
         })
     }
 

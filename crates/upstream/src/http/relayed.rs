@@ -47,6 +47,9 @@ pub(crate) async fn relay(
         return Err(Error::NoRoots { origin: endpoint.origin() });
     }
     let mut headers = endpoint.headers()?;
+    if let Some(credential) = call.credential {
+        credential.show(&mut headers, endpoint)?;
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in call.headers {
         // A value that no header can hold came in through one, so that this cannot happen.

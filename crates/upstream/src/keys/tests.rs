@@ -72,6 +72,7 @@ impl Vendor {
             key: None,
             keys: None,
             is_traced: false,
+            lets_through: false,
         };
         bare.with_keys(keys.iter().enumerate().map(key).collect())
     }
@@ -165,7 +166,7 @@ async fn bytes_that_are_relayed_go_on_with_the_next_key_too() {
     let endpoint = vendor.endpoint(&["dead", "good"]);
     let body = Bytes::from_static(b"{}");
     let waits = question().call().waits;
-    let call = Verbatim { way: Way::ChatCompletions, headers: &[], body: &body, waits };
+    let call = Verbatim { way: Way::ChatCompletions, headers: &[], credential: None, body: &body, waits };
     let relayed = client(&Clock::real()).relay(&endpoint, &call).await.unwrap();
     assert_eq!(relayed.status(), 200);
     assert_eq!(vendor.seen().await, ["dead", "good"]);

@@ -50,6 +50,7 @@ fn endpoint(url: &str) -> Endpoint {
         key: None,
         keys: None,
         is_traced: false,
+        lets_through: false,
     })
 }
 
