@@ -10,6 +10,7 @@ mod breakers;
 mod calls;
 mod configured;
 mod finished;
+mod keys;
 mod machine;
 mod population;
 mod records;
@@ -36,6 +37,7 @@ use breakers::Breakers;
 use calls::Calls;
 pub(crate) use calls::Meter;
 pub(crate) use configured::Configured;
+use keys::Keys;
 use machine::Machine;
 use population::Population;
 use records::Records;
@@ -45,6 +47,7 @@ pub(crate) use storage::{Scale, Storage};
 /// Renders the registry.
 pub struct Metrics {
     families: Families,
+    clock: clock::Clock,
 }
 
 /// All metrics in Prometheus's text format, [`TEXT_FORMAT`], with what is only true at this moment.
@@ -69,6 +72,7 @@ pub(crate) struct Families {
     shelf: Shelf,
     calls: Calls,
     breakers: Breakers,
+    keys: Keys,
     population: Population,
     traffic: Traffic,
     storage: Storage,
@@ -87,10 +91,10 @@ impl Metrics {
             while_down: WhileDown::Keep,
             clock: clock.clone(),
         };
-        let cell = families.clone();
+        let (cell, clock) = (families.clone(), clock.clone());
         actor(spec, move |_: Start<Self>| {
-            let families = cell.clone();
-            async move { Ok(Self { families }) }
+            let (families, clock) = (cell.clone(), clock.clone());
+            async move { Ok(Self { families, clock }) }
         })
     }
 }
@@ -103,7 +107,7 @@ impl Handler<GetText> for Metrics {
     type Result = String;
 
     fn handle(&mut self, now: GetText, _: &mut Self::Context) -> String {
-        self.families.observe(&now);
+        self.families.observe(&now, &self.clock);
         let families = self.families.shelf.gather();
         TextEncoder::new().encode_to_string(&families).expect("a gathered family has a name and samples")
     }
@@ -120,6 +124,7 @@ impl Families {
         Self {
             calls: Calls::new(&shelf),
             breakers: Breakers::new(&shelf),
+            keys: Keys::new(&shelf),
             population: Population::new(&shelf),
             traffic: Traffic::new(&shelf),
             storage: Storage::new(&shelf),
@@ -166,9 +171,10 @@ impl Families {
         self.storage.clone()
     }
 
-    fn observe(&self, now: &GetText) {
+    fn observe(&self, now: &GetText, clock: &clock::Clock) {
         self.population.observe(&now.tree, now.stuck_threads);
         self.breakers.observe(&now.routes);
+        self.keys.observe(&now.routes, clock);
         self.storage.observe(now.store_bytes);
         self.records.observe(now.records);
         self.machine.observe();

@@ -69,7 +69,7 @@ impl Provider {
 impl Account {
     /// A call to one of its deployments ended. Wakes nobody unless what is known of the key has changed.
     pub(crate) fn called(&self, end: End) {
-        self.cell.counts[kind(end)].fetch_add(1, Ordering::Relaxed);
+        self.called_with_a_clients_credential(end);
         let refused = matches!(end, End::Failed(FailureClass::Key));
         // Looked at first: a line of the cache that nobody writes is shared by all cores.
         if self.cell.key_refused.load(Ordering::Relaxed) != refused
@@ -78,6 +78,11 @@ impl Account {
         {
             warn!(?lost, refused, "what became of a key was not said");
         }
+    }
+
+    /// The same, where nothing is learned of the operator's key.
+    pub(crate) fn called_with_a_clients_credential(&self, end: End) {
+        self.cell.counts[kind(end)].fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use access::Principal;
 use actix::{Actor, Context, Handler, Message};
 use chat::{Parameter, Usage};
-use gateway::{Concluded, End, Outcome, Routes};
+use gateway::{Concluded, End, Outcome, Payer, Routes};
 use supervision::{ActorSpec, ChildSpec, Handle, Life, Mailbox, Snapshot, Start, WhileDown, actor};
 use tracing::{error, warn};
 use units::DeploymentId;
@@ -139,7 +139,10 @@ impl gateway::Report for Reports {
         }
         self.tally.count(&outcome, self.clock.wall());
         if let Some(account) = directory.providers.get(&outcome.deployment.provider) {
-            account.called(outcome.end);
+            match outcome.payer {
+                Payer::Operator => account.called(outcome.end),
+                Payer::Client => account.called_with_a_clients_credential(outcome.end),
+            }
         }
         // An agent's answer is stored with its usage, by whoever asked; what came to nothing, and what clients were answered,
         // is stored here.
@@ -170,9 +173,9 @@ impl gateway::Report for Reports {
 }
 
 /// What a usage row keeps of who asked.
-fn client(principal: &Principal) -> store::Client {
+fn client(principal: &Principal, payer: Payer) -> store::Client {
     let tags = principal.grant().map(|grant| grant.tags_text()).unwrap_or_default();
-    store::Client { principal: principal.name().to_owned(), tags }
+    store::Client { principal: principal.name().to_owned(), tags, pays: payer == Payer::Client }
 }
 
 impl Reports {
@@ -199,7 +202,7 @@ impl Reports {
             cost: outcome.cost,
             outcome: end.to_owned(),
             duration_ms: outcome.duration.as_millis().try_into().unwrap_or(u64::MAX),
-            client: outcome.client.as_ref().map(client),
+            client: outcome.client.as_ref().map(|principal| client(principal, outcome.payer)),
         }
     }
 }

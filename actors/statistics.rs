@@ -192,6 +192,7 @@ mod tests {
             usage: Usage::default(),
             cost: Some(Nanodollars(5)),
             client: None,
+            payer: gateway::Payer::Operator,
             first_output: None,
             duration: Duration::from_millis(700),
         }

@@ -14,6 +14,7 @@ mod captures;
 mod changes;
 mod configuration;
 mod counts;
+mod credential;
 mod dialects;
 mod door;
 mod failures;

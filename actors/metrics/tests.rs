@@ -20,6 +20,7 @@ fn answered(deployment: &DeploymentId) -> Outcome {
         usage: Usage { input: TokenCount(7), ..Usage::default() },
         cost: Some(Nanodollars(11)),
         client: None,
+        payer: gateway::Payer::Operator,
         first_output: None,
         duration: Duration::from_millis(700),
     }

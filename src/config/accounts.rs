@@ -134,12 +134,19 @@ impl Entry<'_> {
     }
 
     fn scripted(&self, kind: Kind) -> Result<Account, Error> {
-        let Provider { base_url, api_key, traceparent, models, speaks, account_routes, .. } = self.provider;
-        let speaks = speaks.is_some() || models.iter().any(|model| model.speaks.is_some());
-        let said =
-            [base_url.is_some(), api_key.is_some(), traceparent.is_some(), speaks, account_routes.is_some()];
-        let names = ["base_url", "api_key", "traceparent", "speaks", "account_routes"];
-        let foreign = names.into_iter().zip(said).find(|(_, is)| *is);
+        let provider = self.provider;
+        let said = [
+            ("base_url", provider.base_url.is_some()),
+            ("api_key", provider.api_key.is_some()),
+            ("traceparent", provider.traceparent.is_some()),
+            (
+                "speaks",
+                provider.speaks.is_some() || provider.models.iter().any(|model| model.speaks.is_some()),
+            ),
+            ("account_routes", provider.account_routes.is_some()),
+            ("pass_through", provider.pass_through.is_some()),
+        ];
+        let foreign = said.into_iter().find(|(_, is)| *is);
         if let Some((key, _)) = foreign {
             return Err(self.defect(Defect::Foreign { key, kind }));
         }
@@ -207,6 +214,7 @@ impl Entry<'_> {
             keys: None,
             is_traced: self.provider.traceparent.unwrap_or(false),
             has_account_routes: self.provider.account_routes.unwrap_or(false),
+            lets_through: self.provider.pass_through.unwrap_or(false),
         };
         Ok(Account {
             id: self.id.clone(),

@@ -139,6 +139,9 @@ pub struct Provider {
     /// Whether whoever may use the gateway sees and changes what the vendor keeps for its account: files, batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_routes: Option<bool>,
+    /// Whether a client's own credential may go there in the place of the operator's keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass_through: Option<bool>,
     /// Its models in the order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Model>,

@@ -14,7 +14,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderVal
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use gateway::{Asking, Begun, Gateway, Operation, Out, Relay, Told};
-use upstream::{Method, Way};
+use upstream::{Credential, Method, Way};
 use wire::hot::Hot;
 use wire::{Dialect, Failure, Invalid};
 
@@ -22,7 +22,7 @@ use super::identity::Caller;
 use super::pouring::{Pouring, Spout, pour};
 use super::request_id::RequestId;
 use super::responses::{Keeper, Shelf, Unkept, Unprepared};
-use super::{Desk, Refusal, passages, retrieved, template};
+use super::{Desk, Refusal, credential, passages, retrieved, template};
 use crate::config::settings::OnHangUp;
 
 /// Who answered: `provider/model`.
@@ -59,6 +59,7 @@ struct Held {
     question: Question,
     body: Bytes,
     headers: Vec<(&'static str, String)>,
+    credential: Option<Credential>,
     client: Principal,
     within: Duration,
     keep_alive: Duration,
@@ -137,6 +138,7 @@ async fn answer(request: &HttpRequest, desk: &Desk, body: Bytes, question: Quest
     let dialect = question.dialect;
     let held = Held {
         headers: along(request),
+        credential: credential::of(request, dialect),
         client: Caller::of(request).principal,
         within: desk.gateway.within_s.seconds(),
         keep_alive: desk.gateway.keep_alive_s.seconds(),
@@ -234,7 +236,7 @@ async fn kept(gateway: &Gateway, held: &Held, shelf: &Shelf, hot: &Hot<'_>, mut 
 }
 
 async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out: &mut impl Out) -> Ended {
-    let Held { question, headers, client, within, keep_alive, request_id, .. } = held;
+    let Held { question, headers, credential, client, within, keep_alive, request_id, .. } = held;
     let (way, model) = match &question.way {
         OwnWay::Plain(way) => (*way, hot.model.as_deref()),
         OwnWay::Gemini { model, method } => (Way::Gemini { model, method: *method }, Some(model.as_str())),
@@ -242,7 +244,8 @@ async fn relay(gateway: &Gateway, held: &Held, body: &Bytes, hot: &Hot<'_>, out:
     let Some(model) = model.filter(|model| !model.is_empty()) else {
         return Ended::Invalid(Invalid::new("model", "must name a model"));
     };
-    let relay = Relay { dialect: question.dialect, way, model, body, hot, request_id, headers };
+    let (dialect, credential) = (question.dialect, credential.as_ref());
+    let relay = Relay { dialect, way, model, body, hot, request_id, headers, credential };
     let asking =
         Asking { relay, operation: question.operation, client, within: *within, keep_alive: *keep_alive };
     gateway.relay(asking, out).await.into()

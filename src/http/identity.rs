@@ -26,7 +26,10 @@ use super::{Desk, Refusal, gate, template};
 /// Where a key may stand, beside `Authorization: Bearer`: the headers of the vendors' own clients.
 static KEY_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-api-key"), HeaderName::from_static("x-goog-api-key")];
+const TWO_KEYS: &str = "two different keys came with one request";
 const BEARER: &str = "bearer ";
+/// Where a key stands alone: then those headers hold what its holder shows to a vendor.
+static OWN_HEADER: HeaderName = HeaderName::from_static("x-impresario-key");
 
 /// Who asks, and from where.
 #[derive(Clone, Debug)]
@@ -111,22 +114,40 @@ pub(super) fn bears_a_key(headers: &HeaderMap, keys: &Keys) -> bool {
     find(headers, keys).is_ok_and(|principal| principal != Principal::Anonymous)
 }
 
+/// Whether it is said here, and not where vendors' clients say it, who asks.
+pub(super) fn names_itself(headers: &HeaderMap) -> bool {
+    headers.contains_key(&OWN_HEADER)
+}
+
+/// What stands behind `Bearer`.
+pub(super) fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_at_checked(BEARER.len())?;
+    scheme.eq_ignore_ascii_case(BEARER).then(|| key.trim())
+}
+
 /// The key of a request. One that comes twice has to be the same: nobody knows else which of them is meant.
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, String> {
     let unreadable = || "the header of the key is no text".to_owned();
     let mut found: Option<&str> = None;
+    if names_itself(headers) {
+        for key in headers.get_all(&OWN_HEADER) {
+            let key = key.to_str().map(str::trim).map_err(|_| unreadable())?;
+            if found.replace(key).is_some_and(|before| before != key) {
+                return Err(TWO_KEYS.to_owned());
+            }
+        }
+        return Ok(found);
+    }
     let bearers = headers.get_all(AUTHORIZATION).map(|value| {
         let text = value.to_str().map_err(|_| unreadable())?;
-        let (scheme, key) = text.split_at_checked(BEARER.len()).unwrap_or((text, ""));
-        let is_bearer = scheme.eq_ignore_ascii_case(BEARER);
-        is_bearer.then(|| key.trim()).ok_or_else(|| "the scheme of `authorization` is not Bearer".to_owned())
+        bearer(text).ok_or_else(|| "the scheme of `authorization` is not Bearer".to_owned())
     });
     let others = KEY_HEADERS.iter().flat_map(|name| headers.get_all(name));
     let others = others.map(|value| value.to_str().map(str::trim).map_err(|_| unreadable()));
     for key in bearers.chain(others) {
         let key = key?;
         if found.replace(key).is_some_and(|before| before != key) {
-            return Err("two different keys came with one request".to_owned());
+            return Err(TWO_KEYS.to_owned());
         }
     }
     Ok(found)

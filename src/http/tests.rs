@@ -15,6 +15,7 @@ mod keys;
 mod metrics;
 mod outbound;
 mod pages;
+mod pass_through;
 mod passages;
 mod refusals;
 mod requests;

@@ -29,6 +29,7 @@ mod reload;
 mod remote;
 mod runs;
 mod secrets;
+mod several_keys;
 mod speech;
 mod story;
 mod traces;

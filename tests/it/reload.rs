@@ -32,7 +32,7 @@ fn configure(house: &House, providers: &[(&str, &str)], rest: &str) {
 }
 
 /// Waits until the server's path shows what is wanted.
-async fn shown(house: &House, path: &str, is_it: impl Fn(&str) -> bool) -> String {
+pub(crate) async fn shown(house: &House, path: &str, is_it: impl Fn(&str) -> bool) -> String {
     let (address, clock) = (tcp_address(house), Clock::real());
     let deadline = clock.now() + LIMIT;
     loop {
@@ -72,7 +72,7 @@ async fn said(house: &House, words: &str, times: usize) {
     assert_eq!(house.log_text().matches(words).count(), times, "{}", house.log_text());
 }
 
-fn hang_up(house: &House) {
+pub(crate) fn hang_up(house: &House) {
     kill(Pid::from_raw(i32::try_from(house.pid()).unwrap()), Signal::SIGHUP).unwrap();
 }
 

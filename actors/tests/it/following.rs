@@ -78,6 +78,7 @@ async fn another_dialect_is_spoken_from_then_on_with_the_same_cells() {
             keys: None,
             is_traced: false,
             has_account_routes: false,
+            lets_through: false,
         }));
         other.spoken = spoken.iter().map(|(model, own)| (model.parse().unwrap(), *own)).collect();
         blueprint

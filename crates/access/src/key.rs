@@ -67,6 +67,11 @@ impl Key {
     }
 }
 
+/// Whether a text begins as our keys do, good or not.
+pub fn looks_like_a_key(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
 impl Presented {
     /// Takes apart what a request brought. Nothing is looked up, and nothing of it is in the error.
     ///

@@ -14,7 +14,7 @@ mod scope;
 
 pub use error::Error;
 pub use grant::{Grant, MAX_MODELS, MAX_NAME_BYTES, MAX_ROOT_BYTES, MAX_ROOTS, MAX_TAG_BYTES, MAX_TAGS};
-pub use key::{Digest, Key, Presented, SECRET_BYTES};
+pub use key::{Digest, Key, Presented, SECRET_BYTES, looks_like_a_key};
 pub use keyring::{Invalid, Keyring, MAX_KEYS, Record, USED_EVERY_MS};
 pub use models::{ModelRule, Models};
 pub use principal::{Principal, Requester};

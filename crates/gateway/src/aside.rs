@@ -50,7 +50,7 @@ pub(crate) async fn ask<O: Out>(
     let question = Question::of(relay).map_err(Why::BadRequest)?;
     let (body, unsaid) = question.put(way, deployment);
     let waits = counting::waits(way, asked.waits_for(false));
-    let call = Verbatim { way, headers: &[], body: &body, waits };
+    let call = Verbatim { way, headers: &[], credential: None, body: &body, waits };
     let answer = asked.gateway.client.relay(endpoint, &call).await;
     let mut answer = answer.map_err(|error| failed(error.without_refusal()))?;
     let body = read(&mut answer).await?;

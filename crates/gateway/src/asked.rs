@@ -6,10 +6,11 @@ use cells::{InFlight, Permit};
 use chat::Usage;
 use clock::Clock;
 use tracing::Span;
+use units::Nanodollars;
 use upstream::{FailureClass, Wait, Waits};
 
 use crate::run::Question;
-use crate::{Deployment, End, Fault, Gateway, Outcome, Patience, Why, traced};
+use crate::{Deployment, End, Fault, Gateway, Outcome, Patience, Payer, Why, traced};
 
 pub(crate) struct Asked<'a> {
     pub(crate) deployment: &'a Deployment,
@@ -84,6 +85,14 @@ impl<'a> Asked<'a> {
         self.usage
     }
 
+    /// What that cost the operator; `None` when the deployment is not priced.
+    pub(crate) fn cost(&self) -> Option<Nanodollars> {
+        match self.question.payer {
+            Payer::Operator => self.deployment.cost(&self.usage),
+            Payer::Client => Some(Nanodollars::ZERO),
+        }
+    }
+
     /// How long it has taken so far.
     pub(crate) fn elapsed(&self) -> Duration {
         self.clock().now().saturating_duration_since(self.started)
@@ -145,7 +154,8 @@ impl Drop for Asked<'_> {
             end: self.end,
             fault: self.fault,
             usage,
-            cost: self.deployment.cost(&usage),
+            cost: self.cost(),
+            payer: self.question.payer,
             first_output: self.first_output,
             duration,
         };

@@ -112,6 +112,8 @@ pub enum Why {
     BadRequest(wire::Invalid),
     /// The call failed.
     Upstream(Box<upstream::Error>),
+    /// The provider refused the client's own credential, or its account has no credit: the client's failure alone.
+    Credential(Box<upstream::Error>),
     /// The stream ended in order, but the model never said that it had stopped.
     NeverStopped,
     /// The answer was larger than [`MAX_ANSWER_BYTES`].
@@ -124,16 +126,28 @@ impl Why {
         match self {
             Self::Open { .. } | Self::OtherDialect => None,
             Self::Upstream(error) => Some(error.class()),
-            Self::BadRequest(_) => Some(FailureClass::Client),
+            Self::BadRequest(_) | Self::Credential(_) => Some(FailureClass::Client),
             Self::NeverStopped | Self::TooLarge => Some(FailureClass::Malformed),
         }
+    }
+
+    /// The same failure of a call that the client's own credential pays.
+    pub(crate) fn of_a_client_who_pays(self) -> Self {
+        if let Self::Upstream(error) = self {
+            return if error.class() == FailureClass::Key {
+                Self::Credential(error)
+            } else {
+                Self::Upstream(error)
+            };
+        }
+        self
     }
 
     /// How long to leave the candidate alone, when that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open { retry_after, .. } => *retry_after,
-            Self::Upstream(error) => error.retry_after(),
+            Self::Upstream(error) | Self::Credential(error) => error.retry_after(),
             Self::OtherDialect | Self::BadRequest(_) | Self::NeverStopped | Self::TooLarge => None,
         }
     }
@@ -160,6 +174,7 @@ impl fmt::Display for Why {
                 }
                 error.fmt(f)
             }
+            Self::Credential(error) => write!(f, "your own credential was refused: {error}"),
             Self::NeverStopped => f.write_str("the answer ended without its stop"),
             Self::TooLarge => write!(f, "the answer was larger than {MAX_ANSWER_BYTES} bytes"),
         }

@@ -64,7 +64,7 @@ impl Why {
         match self {
             Self::Open { forced: true, .. } | Self::TooLarge | Self::OtherDialect => Fault::Policy,
             Self::Open { forced: false, .. } | Self::NeverStopped => Fault::Provider,
-            Self::BadRequest(_) => Fault::Caller,
+            Self::BadRequest(_) | Self::Credential(_) => Fault::Caller,
             Self::Upstream(error) => of_upstream(error),
         }
     }
@@ -82,7 +82,8 @@ fn of_upstream(error: &upstream::Error) -> Fault {
         | BadEndpoint { .. }
         | BadKey { .. }
         | Redirected { .. }
-        | NoRule(_) => Fault::Own,
+        | NoRule(_)
+        | Status { is_spent: true, .. } => Fault::Own,
         Status { status, .. } | Reported { status, .. } => of_status(*status),
         Timeout { waited_for: Wait::Total, .. } => Fault::Caller,
         Timeout { waited_for: Wait::FirstEvent | Wait::MoreBytes, .. }
@@ -116,6 +117,7 @@ mod tests {
             origin,
             status,
             retry_after: None,
+            is_spent: false,
             message,
             refusal: None,
         }))

@@ -40,7 +40,7 @@ pub use operation::Operation;
 pub use out::{Begun, Out};
 pub use passing::{MODEL, Pass, Upload, Whom};
 pub use relaying::Relay;
-pub use report::{Concluded, End, Outcome, Report};
+pub use report::{Concluded, End, Outcome, Payer, Report};
 pub use routes::{Deployment, Routes};
 pub use told::Told;
 
@@ -188,11 +188,17 @@ impl Gateway {
         ended
     }
 
-    async fn relayed<O: Out>(&self, asking: Asking<'_>, relaying: &mut Relaying<'_, O>) -> Result<(), Error> {
+    async fn relayed<'a, O: Out>(
+        &self,
+        asking: Asking<'a>,
+        relaying: &mut Relaying<'a, O>,
+    ) -> Result<(), Error> {
         let Asking { relay, operation, client, within, .. } = asking;
         let routes = self.routes.load_full();
-        let candidates = routes.candidates_named(relay.model, client.models())?;
-        let question = Question { role: CLIENT, client: Some(client), operation, within };
+        let mut candidates = routes.candidates_named(relay.model, client.models())?;
+        let payer = paying(&relay, &mut candidates);
+        relaying.credential = relay.credential.filter(|_| payer == Payer::Client);
+        let question = Question { role: CLIENT, client: Some(client), payer, operation, within };
         let mut run = Run::start(self, question, routes.table().policy().attempts());
         for (place, deployment) in candidates.iter().enumerate() {
             let others = candidates[place + 1..].iter().any(|other| other.may_answer());
@@ -221,7 +227,7 @@ impl Gateway {
         let routes = self.routes.load_full();
         let candidates = routes.candidates(call.role, call.models)?;
         let Call { role, operation, request, within, .. } = call;
-        let question = Question { role, client: None, operation, within };
+        let question = Question { role, client: None, payer: Payer::Operator, operation, within };
         let mut run = Run::start(self, question, routes.table().policy().attempts());
         let mut hearing = Hearing { role, request, on_event };
         for (place, deployment) in candidates.iter().enumerate() {
@@ -232,6 +238,18 @@ impl Gateway {
         }
         Err(run.unavailable())
     }
+}
+
+/// Who pays for a call, which its first candidate decides: where that one lets the client's own credential through, the
+/// client pays, and nobody but its provider is asked. So a credential goes to one provider alone, and no failure of it makes
+/// the operator pay.
+fn paying(relay: &Relay<'_>, candidates: &mut Vec<&Deployment>) -> Payer {
+    let first = candidates.first().filter(|first| relaying::lets_through(relay.way, first));
+    let Some(provider) = first.filter(|_| relay.credential.is_some()).map(|first| &first.id.provider) else {
+        return Payer::Operator;
+    };
+    candidates.retain(|candidate| candidate.id.provider == *provider);
+    Payer::Client
 }
 
 fn receipt(deployment: &Deployment, heard: Heard<Answer>, run: Run<'_>) -> Receipt {

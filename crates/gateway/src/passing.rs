@@ -18,7 +18,7 @@ use crate::concluding::Concluding;
 use crate::relaying::failed;
 use crate::run::{Ask, Question, Run};
 use crate::untold::Untold;
-use crate::{Begun, CLIENT, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Operation, Out, Why};
+use crate::{Begun, CLIENT, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Operation, Out, Payer, Why};
 
 /// How much longer than for all of a form its answer is waited for.
 const LATER: Duration = Duration::from_secs(1);
@@ -107,7 +107,8 @@ impl Gateway {
         let routes = self.routes.load_full();
         let candidates = routes.candidates_named(model, pass.client.models())?;
         let Pass { client, operation, within, .. } = *pass;
-        let question = Question { role: CLIENT, client: Some(client), operation, within };
+        let question =
+            Question { role: CLIENT, client: Some(client), payer: Payer::Operator, operation, within };
         let is_upload = passing.upload.is_some();
         let most = if is_upload { 1 } else { routes.table().policy().attempts() };
         let mut run = Run::start(self, question, most);

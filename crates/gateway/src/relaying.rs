@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat::Parameter;
 use units::DeploymentId;
-use upstream::{HttpEndpoint, Method, Relayed, Verbatim, Way};
+use upstream::{Credential, HttpEndpoint, Method, Relayed, Verbatim, Way};
 use wire::hot::{Field, Hot};
 use wire::patch::{self, Patch};
 use wire::watch::{self, Start, Watch};
@@ -38,10 +38,14 @@ pub struct Relay<'a> {
     pub request_id: &'a str,
     /// Headers that go along, by their names in lower case.
     pub headers: &'a [(&'static str, String)],
+    /// The client's own credential at its vendor, if it brought one.
+    pub credential: Option<&'a Credential>,
 }
 
 pub(crate) struct Relaying<'a, O> {
     relay: Relay<'a>,
+    /// What the client pays with, where it pays.
+    pub(crate) credential: Option<&'a Credential>,
     /// The longest silence of a stream.
     keep_alive: Duration,
     out: &'a mut O,
@@ -74,14 +78,34 @@ impl<O: Out> Ask for Relaying<'_, O> {
     async fn ask(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<(), Why> {
         let (deployment, relay) = (asked.deployment, self.relay);
         let Some((endpoint, way)) = offered(relay.way, deployment) else {
-            return match aside::elsewhere(relay.way, deployment) {
-                Some((endpoint, way)) => aside::ask(&relay, endpoint, way, asked, self.out).await,
-                None => self.in_other_words(asked, untold).await,
+            return match (self.credential, aside::elsewhere(relay.way, deployment)) {
+                // It is of the client's own vendor.
+                (Some(_), _) => Err(Why::OtherDialect),
+                (None, Some((endpoint, way))) => aside::ask(&relay, endpoint, way, asked, self.out).await,
+                (None, None) => self.in_other_words(asked, untold).await,
             };
         };
+        let answered = self.in_the_same_words(endpoint, way, asked, untold).await;
+        answered.map_err(|why| if self.credential.is_some() { why.of_a_client_who_pays() } else { why })
+    }
+}
+
+impl<'a, O: Out> Relaying<'a, O> {
+    pub(crate) fn new(relay: Relay<'a>, keep_alive: Duration, out: &'a mut O) -> Self {
+        Self { relay, credential: None, keep_alive, out, understood: None, encoder: None, events: 0 }
+    }
+
+    async fn in_the_same_words(
+        &mut self,
+        endpoint: &HttpEndpoint,
+        way: Way<'_>,
+        asked: &mut Asked<'_>,
+        untold: Untold,
+    ) -> Result<(), Why> {
+        let (deployment, relay) = (asked.deployment, self.relay);
         let (body, unsaid) = relay.body_for(deployment, untold).map_err(Why::BadRequest)?;
         let waits = counting::waits(way, asked.waits_for(relay.is_streamed()));
-        let call = Verbatim { way, headers: relay.headers, body: &body, waits };
+        let call = Verbatim { way, headers: relay.headers, credential: self.credential, body: &body, waits };
         let answer = asked.gateway.client.relay(endpoint, &call).await.map_err(failed)?;
         let begun = Begun {
             status: answer.status(),
@@ -96,12 +120,6 @@ impl<O: Out> Ask for Relaying<'_, O> {
         } else {
             self.whole(answer, begun, asked).await
         }
-    }
-}
-
-impl<'a, O: Out> Relaying<'a, O> {
-    pub(crate) fn new(relay: Relay<'a>, keep_alive: Duration, out: &'a mut O) -> Self {
-        Self { relay, keep_alive, out, understood: None, encoder: None, events: 0 }
     }
 
     async fn in_other_words(&mut self, asked: &mut Asked<'_>, untold: Untold) -> Result<(), Why> {
@@ -337,6 +355,11 @@ pub(crate) async fn read(answer: &mut Relayed) -> Result<Vec<u8>, Why> {
         body.extend_from_slice(&piece);
     }
     Ok(body)
+}
+
+/// Whether a client may pay there itself: where its own dialect is spoken, and the operator lets it.
+pub(crate) fn lets_through(way: Way<'_>, deployment: &Deployment) -> bool {
+    offered(way, deployment).is_some_and(|(endpoint, _)| endpoint.lets_through)
 }
 
 pub(crate) fn failed(error: upstream::Error) -> Why {

@@ -44,8 +44,10 @@ pub struct Outcome {
     pub fault: Option<Fault>,
     /// What was used, as far as the provider had said so.
     pub usage: Usage,
-    /// What that cost; `None` when the deployment is not priced.
+    /// What that cost; `None` when the deployment is not priced, and nothing where the client pays itself.
     pub cost: Option<Nanodollars>,
+    /// Who pays.
+    pub payer: Payer,
     /// The time to the first output, when there was any.
     pub first_output: Option<Duration>,
     /// The time to the end.
@@ -61,6 +63,15 @@ pub struct Concluded {
     pub fault: Option<Fault>,
     /// The time from the question to the end, failed attempts and waits among it.
     pub duration: Duration,
+}
+
+/// Who pays the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer {
+    /// The operator, whose key is used.
+    Operator,
+    /// The client, by its own credential.
+    Client,
 }
 
 /// How a call ended.

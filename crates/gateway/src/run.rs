@@ -11,7 +11,7 @@ use upstream::FailureClass;
 
 use crate::asked::Asked;
 use crate::untold::Untold;
-use crate::{Attempt, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Operation, Why};
+use crate::{Attempt, Deployment, Error, Gateway, Interrupted, MAX_WITHIN, Operation, Payer, Why};
 
 /// How a deployment is asked, once or several times, and what for an answer comes of it.
 pub(crate) trait Ask {
@@ -41,6 +41,8 @@ pub(crate) struct Question<'a> {
     pub(crate) role: &'a str,
     /// The client, where one does.
     pub(crate) client: Option<&'a Principal>,
+    /// Who pays.
+    pub(crate) payer: Payer,
     /// What for.
     pub(crate) operation: Operation,
     /// The longest that all attempts together may take.
@@ -203,7 +205,7 @@ impl<'a> Run<'a> {
         };
         asked.failed(&why);
         let (usage, duration) = (asked.usage(), asked.elapsed());
-        let (deployment, cost) = (deployment.id.clone(), deployment.cost(&usage));
+        let (deployment, cost) = (deployment.id.clone(), asked.cost());
         if asked.was_shown() {
             let attempts = std::mem::take(&mut self.attempts);
             let interrupted = Interrupted { deployment, why, usage, cost, attempts };

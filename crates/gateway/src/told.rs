@@ -65,9 +65,18 @@ pub(crate) fn why(why: &Why) -> Told<'_> {
         Why::NeverStopped => Told::new(502, "answer_cut"),
         Why::TooLarge => Told::new(502, "answer_too_large"),
         Why::Upstream(error) => upstream(error),
+        Why::Credential(error) => credential(error),
     };
     told.retry_after = why.retry_after();
     told
+}
+
+/// The client's own account is spoken of: the words are the client's, with the status that they came with.
+fn credential(error: &upstream::Error) -> Told<'_> {
+    if let upstream::Error::Status { status, refusal, .. } = error {
+        return Told { refusal: refusal.as_deref(), ..Told::new(*status, "credential_refused") };
+    }
+    Told::new(401, "credential_refused")
 }
 
 fn upstream(error: &upstream::Error) -> Told<'_> {
@@ -127,7 +136,14 @@ mod tests {
     fn status(status: u16, retry_after: Option<Duration>, refusal: Option<Refusal>) -> Why {
         let (origin, message) = ("http://127.0.0.1".to_owned(), "no".to_owned());
         let refusal = refusal.map(Box::new);
-        Why::Upstream(Box::new(upstream::Error::Status { origin, status, retry_after, message, refusal }))
+        Why::Upstream(Box::new(upstream::Error::Status {
+            origin,
+            status,
+            retry_after,
+            is_spent: false,
+            message,
+            refusal,
+        }))
     }
 
     fn unavailable(whys: Vec<Why>) -> Error {

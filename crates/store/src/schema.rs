@@ -47,6 +47,7 @@ diesel::table! {
         duration_ms -> BigInt,
         principal -> Nullable<Text>,
         tags -> Nullable<Text>,
+        payer -> Nullable<Text>,
     }
 }
 

@@ -78,6 +78,7 @@ struct Record {
     duration_ms: i64,
     principal: Option<String>,
     tags: Option<String>,
+    payer: Option<String>,
 }
 
 impl TryFrom<Record> for UsageRow {
@@ -105,9 +106,11 @@ impl TryFrom<Record> for UsageRow {
             cost: record.cost_nanodollars.map(Nanodollars),
             outcome: record.outcome,
             duration_ms: record.duration_ms.cast_unsigned(),
-            client: record
-                .principal
-                .map(|principal| Client { principal, tags: record.tags.unwrap_or_default() }),
+            client: record.principal.map(|principal| Client {
+                principal,
+                tags: record.tags.unwrap_or_default(),
+                pays: record.payer.is_some(),
+            }),
         })
     }
 }

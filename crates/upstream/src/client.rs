@@ -128,6 +128,10 @@ impl Client {
     /// # Errors
     /// When the provider refuses, cannot be reached or takes too long.
     pub async fn relay(&self, endpoint: &HttpEndpoint, call: &Verbatim<'_>) -> Result<Relayed, Error> {
+        if let Some(paid) = call.credential.and_then(|credential| endpoint.paid_with(credential)) {
+            return http::relay(self, &paid, call).await;
+        }
+        let call = &Verbatim { credential: None, ..*call };
         let Some(mut turns) = Turns::start(&self.clock, endpoint, call.waits) else {
             return http::relay(self, endpoint, call).await;
         };

@@ -49,6 +49,17 @@ impl Dialect {
         }
     }
 
+    /// Whether an error says that the account has no credit left. Gemini has no word for it that is not also a limit's.
+    pub(crate) fn is_spent(self, status: u16, body: &[u8]) -> bool {
+        match self {
+            Self::Anthropic => anthropic::is_spent(status, body),
+            Self::OpenAiChat | Self::OpenAiResponses => {
+                matches!(status, 400..=499) && openai_chat::is_spent(body)
+            }
+            Self::Gemini => false,
+        }
+    }
+
     /// The names in a list of models.
     pub(crate) fn models(self, body: &[u8]) -> Result<Vec<String>, wire::Error> {
         match self {

@@ -70,6 +70,8 @@ pub struct HttpEndpoint {
     pub is_traced: bool,
     /// Whether clients may see and change what it keeps for the operator's account.
     pub has_account_routes: bool,
+    /// Whether a client's own credential may go there in the place of the keys.
+    pub lets_through: bool,
 }
 
 /// Shows no user name, password or query: they can be secrets, and [`HttpEndpoint::origin`] leaves them out.
@@ -141,6 +143,7 @@ mod tests {
             keys: None,
             is_traced: false,
             has_account_routes: false,
+            lets_through: false,
         }
     }
 

@@ -86,6 +86,8 @@ pub enum Error {
         status: u16,
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
+        /// Whether it says that the account has no credit left, which some do with the status of something else.
+        is_spent: bool,
         /// Its own words, shortened, without the key.
         message: String,
         /// All it said, for a caller who speaks its dialect; `None` where that cannot be read, or nobody would.
@@ -184,6 +186,7 @@ impl Error {
                 FailureClass::Client
             }
             Self::BadKey { .. } => FailureClass::Key,
+            Self::Status { is_spent: true, .. } => FailureClass::Key,
             Self::Status { status, .. } | Self::Reported { status, .. } => class_of(*status),
             Self::NoRoots { .. } | Self::Network { .. } | Self::Cut { .. } => FailureClass::Network,
             Self::Timeout { .. } => FailureClass::Timeout,
@@ -264,6 +267,7 @@ mod tests {
                 retry_after: None,
                 message: message(),
                 refusal: None,
+                is_spent: false,
             };
             let within = Error::Reported { origin: origin(), status: number, message: message() };
             assert_eq!((before.refuses_thoughts(), within.refuses_thoughts()), (is_so, is_so), "{number}");

@@ -98,7 +98,8 @@ async fn send(
     let body = body::read(&mut response, MAX_ERROR_BYTES).await.map(|(body, _)| body).unwrap_or_default();
     let message = body::reason(endpoint, &body);
     let status = status.as_u16();
-    Err(Error::Status { origin: endpoint.origin(), status, retry_after, message, refusal: None })
+    let is_spent = endpoint.dialect.is_spent(status, &body);
+    Err(Error::Status { origin: endpoint.origin(), status, retry_after, is_spent, message, refusal: None })
 }
 
 /// Refuses a header with another value than `expected`, parameters aside. A missing `Content-Encoding` is `identity`.

@@ -15,7 +15,7 @@ use crate::{Error, HttpEndpoint, Waits};
 
 /// The most keys of one provider.
 pub const MAX_KEYS: usize = 8;
-/// A refused key is tried again after this long; when the keys are read anew, at once.
+/// A key that was refused or has no credit is tried again after this long; when the keys are read anew, at once.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// A key without room is left alone this long where its provider does not say how long.
 const LIMITED_FOR: Duration = Duration::from_secs(5);
@@ -58,6 +58,11 @@ impl Keys {
         self.keys.iter()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// How many are in force now.
     pub fn in_force(&self, clock: &Clock) -> usize {
         self.rotation.in_force(self.since(clock))
@@ -71,6 +76,7 @@ impl Keys {
     /// What the failure says of the key: whether another key is worth a try.
     fn judge(&self, turn: Turn, error: &Error, clock: &Clock, origin: &str) -> bool {
         let (aside, is_refused) = match error {
+            Error::Status { is_spent: true, .. } => (REFUSED_FOR, true),
             // One key can be refused what another one may: it is not set aside for it.
             Error::Status { status: 403, .. } => return true,
             Error::BadKey { .. } | Error::Status { status: 401 | 402, .. } => (REFUSED_FOR, true),
@@ -195,7 +201,7 @@ impl<'a> Turns<'a> {
         }
         // To wait is a better remedy than to look at keys, and the key that has room first is the one to wait for.
         let waits = |error: &Error| {
-            if let Error::Status { status: 429, retry_after, .. } = error {
+            if let Error::Status { status: 429, is_spent: false, retry_after, .. } = error {
                 retry_after.unwrap_or(LIMITED_FOR)
             } else {
                 Duration::MAX

@@ -5,6 +5,7 @@
 
 mod body;
 mod client;
+mod credential;
 mod deadlines;
 mod dialect;
 mod endpoint;
@@ -22,6 +23,7 @@ mod verbatim;
 mod way;
 
 pub use client::{Call, Client, Options, TraceParent, Waits};
+pub use credential::{Bearing, Credential};
 pub use endpoint::{Dialect, Endpoint, HttpEndpoint, Spoken};
 pub use error::{Error, FailureClass, Wait};
 pub use http::Relayed;

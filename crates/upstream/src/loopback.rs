@@ -69,6 +69,7 @@ impl Server {
             keys: None,
             is_traced: false,
             has_account_routes: false,
+            lets_through: false,
         }
     }
 }

@@ -59,9 +59,14 @@ impl Played {
                 Ok(None)
             }
             Some(Step::Fail(Fault::Cut)) => Err(Error::Cut { origin: ORIGIN.to_owned() }),
-            Some(Step::Fail(Fault::Status { status, retry_after, message })) => {
-                Err(Error::Status { origin: ORIGIN.to_owned(), status, retry_after, message, refusal: None })
-            }
+            Some(Step::Fail(Fault::Status { status, retry_after, message })) => Err(Error::Status {
+                origin: ORIGIN.to_owned(),
+                status,
+                retry_after,
+                is_spent: false,
+                message,
+                refusal: None,
+            }),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{Waits, Way};
+use crate::{Credential, Waits, Way};
 
 /// A call in the provider's own words.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ pub struct Verbatim<'a> {
     pub way: Way<'a>,
     /// Headers that go along, by their names in lower case; what the endpoint sets itself comes before them.
     pub headers: &'a [(&'static str, String)],
+    /// What the client pays with, if not with the endpoint's keys; it goes nowhere that does not let it through.
+    pub credential: Option<&'a Credential>,
     /// The body: JSON.
     pub body: &'a Bytes,
     /// How long it may take.

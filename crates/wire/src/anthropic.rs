@@ -29,6 +29,8 @@ use crate::{Error, Failure, decode::parse};
 pub const VERSION_HEADER: (&str, &str) = ("anthropic-version", "2023-06-01");
 
 const DIALECT: &str = "Anthropic";
+/// How it begins to say that an account has no credit left.
+const SPENT: &str = "Your credit balance is too low";
 
 /// The status that the documentation pairs with each type of error.
 const ERRORS: [(u16, &str); 9] = [
@@ -71,6 +73,12 @@ pub fn error_message(body: &[u8]) -> Option<String> {
     }
     let body: Body = serde_json::from_slice(body).ok()?;
     Some(body.error.message).filter(|message| !message.is_empty())
+}
+
+/// Whether an error says that the account has no credit left, which Anthropic does with the status of a bad request and a
+/// sentence of its own. It has to begin so: errors can repeat what a client said.
+pub fn is_spent(status: u16, body: &[u8]) -> bool {
+    status == 400 && error_message(body).is_some_and(|message| message.starts_with(SPENT))
 }
 
 /// The body of an error.

@@ -19,7 +19,7 @@ mod whole;
 
 pub use decode::{Decoder, answer};
 pub use encode::encode;
-pub use failure::{error, error_message};
+pub use failure::{error, error_message, is_spent};
 pub use request::request;
 pub use stream::Encoder;
 pub use whole::whole;

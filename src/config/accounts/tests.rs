@@ -49,6 +49,7 @@ fn an_entry_that_says_too_little_or_too_much_is_refused() {
         ("a: {kind: scripted, script: x, base_url: \"http://h\"}", "`base_url` means nothing"),
         ("a: {kind: scripted, script: x, account_routes: true}", "`account_routes` means nothing"),
         ("a: {kind: scripted, script: x, api_key: {env: K}}", "`api_key` means nothing"),
+        ("a: {kind: scripted, script: x, pass_through: true}", "`pass_through` means nothing"),
         ("a: {kind: openai, api_key: {env: K}, models: [{name: m}, {name: m}]}", "comes twice"),
         ("a: {kind: gemini, api_key: {env: K}, models: [{name: m}], speaks: chat}", "`speaks` means nothing"),
         (
@@ -60,6 +61,18 @@ fn an_entry_that_says_too_little_or_too_much_is_refused() {
     for (text, words) in cases {
         let refused = read_one(text, &[]).unwrap_err().to_string();
         assert!(refused.starts_with("`providers.a`: ") && refused.contains(words), "{text}\n{refused}");
+    }
+}
+
+#[test]
+fn a_clients_credential_goes_through_only_where_that_is_said_and_no_key_is_needed_there() {
+    for (said, expected) in [("", false), (", pass_through: false", false), (", pass_through: true", true)] {
+        let text = format!("a: {{kind: anthropic, base_url: \"http://h\", models: [{{name: m}}]{said}}}");
+        let account = read_one(&text, &[]).unwrap();
+        let Endpoint::Http(endpoint) = &account.endpoint else { panic!("it is no script") };
+        assert_eq!((endpoint.lets_through, account.readiness), (expected, Readiness::Ready), "{text}");
+        let printed = yaml::to_string(&providers(&text)).unwrap();
+        assert_eq!(printed.contains("pass_through"), !said.is_empty(), "{printed}");
     }
 }
 

@@ -35,6 +35,7 @@ impl Picky {
             keys: None,
             is_traced: false,
             has_account_routes: false,
+            lets_through: false,
         });
         House::build(Clock::real(), vec![("a/x", endpoint)], Choice::Named(vec!["a/x".parse().unwrap()]))
     }

@@ -49,6 +49,7 @@ async fn provider() -> (TcpListener, House) {
         keys: None,
         is_traced: false,
         has_account_routes: false,
+        lets_through: false,
     });
     let choice = Choice::Named(vec!["a/x".parse().unwrap()]);
     (listener, House::build(Clock::manual(), vec![("a/x", endpoint)], choice))
@@ -75,7 +76,16 @@ pub(super) async fn heard(
     let bytes = Bytes::copy_from_slice(body.as_bytes());
     let hot = wire::hot::read(dialect, &bytes).unwrap();
     let way = if dialect == wire::Dialect::Anthropic { Way::Messages } else { Way::ChatCompletions };
-    let relay = Relay { dialect, way, model: "a/x", body: &bytes, hot: &hot, request_id: "r", headers: &[] };
+    let relay = Relay {
+        dialect,
+        way,
+        model: "a/x",
+        body: &bytes,
+        hot: &hot,
+        request_id: "r",
+        headers: &[],
+        credential: None,
+    };
     let within = Duration::from_secs(600);
     let (operation, client) = (Operation::Chat, &access::Principal::Operator);
     let asking = Asking { relay, operation, client, within, keep_alive: EVERY };

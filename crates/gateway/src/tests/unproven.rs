@@ -4,6 +4,7 @@ use chat::Parameter;
 use clock::Clock;
 
 use super::*;
+use crate::Payer;
 use crate::asked::Asked;
 use crate::run::{Ask, Question, Run};
 use crate::untold::Untold;
@@ -42,6 +43,7 @@ impl Ask for Refused {
             retry_after: None,
             message: (*words).to_owned(),
             refusal: None,
+            is_spent: false,
         })))
     }
 }
@@ -60,6 +62,7 @@ async fn asked(
     let question = Question {
         role: "client",
         client: None,
+        payer: Payer::Operator,
         operation: Operation::Chat,
         within: Duration::from_secs(60),
     };

@@ -32,6 +32,7 @@ impl Provider {
             keys: None,
             is_traced: false,
             has_account_routes: false,
+            lets_through: false,
         })
     }
 

@@ -90,7 +90,7 @@ fn the_schema_is_what_the_migrations_make() {
             projected_seq bytes),
         columns!(workflow_events: workflow_id seq event_id kind payload fence at),
         columns!(model_usage: id at call_key workflow_id role provider model input cached_input cache_written output
-            reasoning cost_nanodollars outcome duration_ms principal tags),
+            reasoning cost_nanodollars outcome duration_ms principal tags payer),
         columns!(nodes: id recorded audit_first_seq audit_first_prev audit_last_seq audit_last_hash),
         columns!(audit_log: node seq at who action subject outcome detail times prev_hash hash),
         columns!(requests: id at node request_id principal door method route status duration_ms bytes_in bytes_out),

@@ -22,6 +22,9 @@ pub struct Client {
     /// The tags that the key had then, one `name=value` a line; empty where it has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tags: String,
+    /// Whether its own credential at the provider paid, so that the call cost the operator nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pays: bool,
 }
 
 /// A client's call as it stands in the table.
@@ -99,7 +102,7 @@ mod tests {
     use crate::fixture::{Place, usage};
 
     fn called(key: &str, principal: &str, tags: &str) -> UsageRow {
-        let client = Client { principal: principal.to_owned(), tags: tags.to_owned() };
+        let client = Client { principal: principal.to_owned(), tags: tags.to_owned(), pays: key == "3" };
         UsageRow { client: Some(client), ..usage(key, None) }
     }
 

@@ -16,6 +16,8 @@ use super::UsageRow;
 use crate::connection::{Connection, PgConnection};
 
 const UNLESS_KNOWN: &str = " ON CONFLICT (call_key) DO NOTHING";
+/// Who pays, where that is not the operator.
+const CLIENT: &str = "client";
 
 /// What becomes of a row whose workflow there is not: the words around the workflow's id.
 pub(crate) trait Stray: 'static {
@@ -71,6 +73,7 @@ struct Single<'a> {
     duration_ms: i64,
     principal: Option<&'a str>,
     tags: Option<&'a str>,
+    payer: Option<&'a str>,
 }
 
 /// Many rows, by columns.
@@ -88,6 +91,7 @@ struct Many<'a> {
     durations_ms: Vec<i64>,
     principals: Vec<Option<&'a str>>,
     tags: Vec<Option<&'a str>>,
+    payers: Vec<Option<&'a str>>,
 }
 
 impl<'a> Single<'a> {
@@ -108,6 +112,7 @@ impl<'a> Single<'a> {
             duration_ms: row.duration_ms.cast_signed(),
             principal: client.map(|client| client.principal.as_str()),
             tags: client.map(|client| client.tags.as_str()).filter(|tags| !tags.is_empty()),
+            payer: client.and_then(|client| client.pays.then_some(CLIENT)),
         }
     }
 }
@@ -147,6 +152,7 @@ impl<'a> Many<'a> {
         self.durations_ms.push(row.duration_ms);
         self.principals.push(row.principal);
         self.tags.push(row.tags);
+        self.payers.push(row.payer);
     }
 }
 
@@ -156,7 +162,7 @@ fn into_columns(out: &mut AstPass<'_, '_, impl Backend>) {
         "INSERT INTO model_usage (at, call_key, workflow_id, role, provider, model, input, cached_input, ",
     );
     out.push_sql(
-        "cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms, principal, tags) ",
+        "cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms, principal, tags, payer) ",
     );
 }
 
@@ -186,7 +192,7 @@ impl<S: Stray> QueryFragment<Sqlite> for Insert<Single<'_>, S> {
         out.push_bind_param::<Text, _>(&row.outcome)?;
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&row.duration_ms)?;
-        for text in [&row.principal, &row.tags] {
+        for text in [&row.principal, &row.tags, &row.payer] {
             out.push_sql(", ");
             out.push_bind_param::<Nullable<Text>, _>(text)?;
         }
@@ -205,7 +211,7 @@ impl<S: Stray> QueryFragment<Pg> for Insert<Many<'_>, S> {
         out.push_sql("used.workflow");
         out.push_sql(S::AFTER);
         out.push_sql(", role, provider, model, input, cached_input, cache_written, output, reasoning, ");
-        out.push_sql("cost_nanodollars, outcome, duration_ms, principal, tags FROM unnest(");
+        out.push_sql("cost_nanodollars, outcome, duration_ms, principal, tags, payer FROM unnest(");
         out.push_bind_param::<Array<BigInt>, _>(&rows.at)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&rows.call_keys)?;
@@ -225,13 +231,13 @@ impl<S: Stray> QueryFragment<Pg> for Insert<Many<'_>, S> {
         out.push_bind_param::<Array<Text>, _>(&rows.outcomes)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&rows.durations_ms)?;
-        for texts in [&rows.principals, &rows.tags] {
+        for texts in [&rows.principals, &rows.tags, &rows.payers] {
             out.push_sql(", ");
             out.push_bind_param::<Array<Nullable<Text>>, _>(texts)?;
         }
         out.push_sql(") AS used (at, call_key, workflow, role, provider, model, input, cached_input, ");
         out.push_sql(
-            "cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms, principal, tags)",
+            "cache_written, output, reasoning, cost_nanodollars, outcome, duration_ms, principal, tags, payer)",
         );
         out.push_sql(S::WHERE);
         out.push_sql(UNLESS_KNOWN);

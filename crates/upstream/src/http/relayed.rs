@@ -49,6 +49,9 @@ pub(crate) async fn relay(
         return Err(Error::NoRoots { origin: endpoint.origin() });
     }
     let mut headers = headers(client, endpoint, call.headers)?;
+    if let Some(credential) = call.credential {
+        credential.show(&mut headers, endpoint)?;
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let request = client.http.post(endpoint.way_url(call.way)?).headers(headers).body(call.body.clone());
     let sent = deadlines.watch(request.send()).await?;
@@ -111,6 +114,7 @@ async fn refused(client: &Client, endpoint: &HttpEndpoint, mut response: Respons
     // The status says enough: a body that breaks off takes only the reason away.
     let (body, whole) = body::read(&mut response, MAX_ERROR_BYTES).await.unwrap_or_default();
     let message = body::reason(endpoint, &body);
+    let is_spent = endpoint.dialect.is_spent(status, &body);
     // What was cut is no JSON any more, and what is no JSON is nothing that a client of the dialect could read.
     let is_readable =
         whole && content_type.contains("json") && endpoint.dialect.error_message(&body).is_some();
@@ -118,7 +122,7 @@ async fn refused(client: &Client, endpoint: &HttpEndpoint, mut response: Respons
         let body = body::without_key(endpoint.key.as_ref(), body);
         Box::new(Refusal { content_type, headers, body })
     });
-    Error::Status { origin: endpoint.origin(), status, retry_after, message, refusal }
+    Error::Status { origin: endpoint.origin(), status, retry_after, is_spent, message, refusal }
 }
 
 fn content_type(response: &Response) -> String {

@@ -43,7 +43,15 @@ impl Vendor {
             loop {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 let text = read_request(&mut socket).await.unwrap();
-                let key = text.split("Bearer ").nth(1).unwrap().split("\r\n").next().unwrap().to_owned();
+                let key = text
+                    .split("Bearer ")
+                    .nth(1)
+                    .or(text.split("x-api-key: ").nth(1))
+                    .unwrap()
+                    .split("\r\n")
+                    .next()
+                    .unwrap()
+                    .to_owned();
                 let answer = answers.lock().await[key.as_str()].clone();
                 asked.lock().await.push(key);
                 socket.write_all(answer.as_bytes()).await.unwrap();
@@ -65,6 +73,7 @@ impl Vendor {
             keys: None,
             is_traced: false,
             has_account_routes: false,
+            lets_through: false,
         };
         bare.with_keys(keys.iter().enumerate().map(key).collect())
     }
@@ -117,12 +126,48 @@ async fn a_refused_key_is_set_aside_and_no_caller_sees_it() {
 }
 
 #[tokio::test]
+async fn a_key_without_credit_is_set_aside_for_minutes_whatever_status_says_so() {
+    let quota = r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+    let limit =
+        r#"{"error":{"message":"insufficient_quota","type":"requests","code":"rate_limit_exceeded"}}"#;
+    let balance = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#;
+    let echo = r#"{"type":"error","error":{"type":"invalid_request_error","message":"no such tool: Your credit balance is too low"}}"#;
+    for (dialect, status, body, expected) in [
+        (Dialect::OpenAiChat, "429 Too Many Requests", quota, Some(REFUSED_FOR)),
+        (Dialect::OpenAiChat, "429 Too Many Requests", limit, Some(LIMITED_FOR)),
+        (Dialect::Anthropic, "400 Bad Request", balance, Some(REFUSED_FOR)),
+        (Dialect::Anthropic, "400 Bad Request", echo, None),
+    ] {
+        let refusal = answer_of(status, "application/json", "", body);
+        let vendor = Vendor::start(&[("a", refusal.clone()), ("b", refusal)]).await;
+        let endpoint = HttpEndpoint { dialect, ..vendor.endpoint(&["a", "b"]) };
+        let clock = Clock::manual();
+        let error = call(&endpoint, &clock).await.unwrap_err();
+        assert_eq!(error.class() == FailureClass::Key, expected == Some(REFUSED_FOR), "{body}");
+        let Some(aside) = expected else {
+            assert_eq!(
+                (vendor.seen().await.len(), endpoint.keys.unwrap().in_force(&clock)),
+                (1, 2),
+                "{body}"
+            );
+            continue;
+        };
+        let keys = endpoint.keys.unwrap();
+        assert_eq!((vendor.seen().await.len(), keys.in_force(&clock)), (2, 0), "{body}");
+        clock.advance(aside - Duration::from_millis(1));
+        assert_eq!(keys.in_force(&clock), 0, "{body}");
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(keys.in_force(&clock), 2, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_are_relayed_go_on_with_the_next_key_too() {
     let vendor = Vendor::start(&[("dead", refusal("401 Unauthorized", "")), ("good", answer())]).await;
     let endpoint = vendor.endpoint(&["dead", "good"]);
     let body = Bytes::from_static(b"{}");
     let waits = question().call().waits;
-    let call = Verbatim { way: Way::ChatCompletions, headers: &[], body: &body, waits };
+    let call = Verbatim { way: Way::ChatCompletions, headers: &[], credential: None, body: &body, waits };
     let relayed = client(&Clock::real()).relay(&endpoint, &call).await.unwrap();
     assert_eq!(relayed.status(), 200);
     assert_eq!(vendor.seen().await, ["dead", "good"]);

@@ -51,6 +51,7 @@ fn endpoint(url: &str) -> Endpoint {
         keys: None,
         is_traced: false,
         has_account_routes: false,
+        lets_through: false,
     })
 }
 

@@ -78,6 +78,20 @@ pub fn error_message(body: &[u8]) -> Option<String> {
     Some(body.error.message()).filter(|message| !message.is_empty())
 }
 
+/// Whether an error says that the account has no credit left, which OpenAI does with the status of a limit.
+/// Source: <https://platform.openai.com/docs/guides/error-codes>.
+pub fn is_spent(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Reported,
+    }
+    let Ok(Body { error: Reported::Full { r#type, code, .. } }) = serde_json::from_slice(body) else {
+        return false;
+    };
+    let words = [code.as_ref().and_then(Value::as_str), r#type.as_deref()];
+    words.into_iter().flatten().any(|word| status_of(word) == Some(402))
+}
+
 /// The body of an error. All of OpenAI's APIs answer with the same.
 pub fn error(failure: &Failure<'_>) -> Vec<u8> {
     body(failure).to_string().into_bytes()

@@ -14,7 +14,8 @@ const BODY: &str = "{\"model\" : \"m\",\r\n \"b\":1,\"a\":2}";
 async fn send(endpoint: &HttpEndpoint, way: Way<'_>) -> Result<Relayed, Error> {
     let headers = [("anthropic-beta", "one,two".to_owned())];
     let body = Bytes::from_static(BODY.as_bytes());
-    let call = Verbatim { way, headers: &headers, body: &body, waits: question().call().waits };
+    let call =
+        Verbatim { way, headers: &headers, credential: None, body: &body, waits: question().call().waits };
     client(&Clock::real()).relay(endpoint, &call).await
 }
 
