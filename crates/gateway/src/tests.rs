@@ -2,6 +2,7 @@
 
 mod breaking;
 mod concluding;
+mod counting;
 mod dropping;
 mod house;
 mod laws;
