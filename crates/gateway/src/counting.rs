@@ -36,13 +36,13 @@ pub(crate) fn is_count(way: Way<'_>) -> bool {
     matches!(way, Way::CountTokens | Way::InputTokens | Way::Gemini { method: Method::CountTokens, .. })
 }
 
-/// The shorter waits of a count, whose client holds up its own work for it.
+/// The shorter time of a count, whose client holds up its own work for it. It is all the time that there is: that it runs out
+/// speaks against nobody.
 pub(crate) fn waits(way: Way<'_>, waits: Waits) -> Waits {
     if !is_count(way) {
         return waits;
     }
-    let first_byte = waits.first_byte.min(COUNT_WITHIN);
-    Waits { first_byte, ..waits }
+    Waits { total: waits.total.min(COUNT_WITHIN), ..waits }
 }
 
 /// The question, in whichever of its forms.

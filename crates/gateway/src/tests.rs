@@ -3,6 +3,7 @@
 mod breaking;
 mod citing;
 mod concluding;
+mod counting;
 mod dropping;
 mod house;
 mod laws;
