@@ -14,6 +14,7 @@ mod checking;
 mod doors;
 mod environment;
 mod error;
+mod extras;
 mod forerunner;
 mod gateway;
 mod keeping;

@@ -12,6 +12,7 @@ use units::{ModelName, ProviderId};
 use upstream::{Dialect, Endpoint, HttpEndpoint, Key, Spoken};
 
 use super::environment::Environment;
+use super::extras::Additions;
 use super::secret_source::{self, Found};
 use super::settings::{BaseUrl, KeyPlaces, Kind, Provider, Providers, Speaks};
 use super::{Defect, Error, layers};
@@ -27,6 +28,8 @@ pub(super) struct Account {
     pub(super) endpoint: Endpoint,
     /// Its keys; what commands say is not in the endpoint until they were asked.
     pub(super) keys: Vec<Placed>,
+    /// What else goes along; what commands say is not in the endpoint either until they were asked.
+    pub(super) additions: Additions,
     pub(super) readiness: Readiness,
     /// None when the server on this machine is to be asked for them.
     pub(super) models: Option<Vec<(ModelName, Option<Price>)>>,
@@ -64,7 +67,8 @@ pub(super) async fn unlocked(
 ) -> Result<Vec<Account>, Error> {
     let unlock = async |account: &Account| {
         let mut account = account.clone();
-        if !account.keys.iter().any(|key| matches!(key.found, Found::Asked(_))) {
+        let has_commands = account.keys.iter().any(|key| matches!(key.found, Found::Asked(_)));
+        if !has_commands && !account.additions.has_commands() {
             return Ok(account);
         }
         for key in &mut account.keys {
@@ -72,7 +76,9 @@ pub(super) async fn unlocked(
                 key.found = Found::Here(secret_source::ask(command, &key.setting, environment, clock).await?);
             }
         }
+        account.additions.ask(environment, clock).await?;
         if let Endpoint::Http(endpoint) = account.endpoint {
+            let endpoint = HttpEndpoint { extras: account.additions.known(), ..endpoint };
             account.endpoint = Endpoint::Http(endpoint.with_keys(known(&account.keys)));
         }
         Ok(account)
@@ -145,6 +151,8 @@ impl Entry<'_> {
             ),
             ("account_routes", provider.account_routes.is_some()),
             ("pass_through", provider.pass_through.is_some()),
+            ("headers", !provider.headers.is_empty()),
+            ("query", !provider.query.is_empty()),
         ];
         let foreign = said.into_iter().find(|(_, is)| *is);
         if let Some((key, _)) = foreign {
@@ -164,6 +172,7 @@ impl Entry<'_> {
             models: Some(self.played_by(&script)?),
             endpoint: Endpoint::Scripted(Arc::new(script)),
             keys: Vec::new(),
+            additions: Additions::default(),
             spoken: BTreeMap::new(),
         })
     }
@@ -200,8 +209,9 @@ impl Entry<'_> {
             return Err(self.defect(Defect::NoModels));
         }
         let keys = api_key.as_ref().map(|places| self.keys(places, environment)).transpose()?;
-        let readiness =
-            if keys.as_ref().is_some_and(Vec::is_empty) { Readiness::NoKey } else { Readiness::Ready };
+        let additions = Additions::look_up(self.id, self.provider, environment)?;
+        let is_locked = keys.as_ref().is_some_and(Vec::is_empty) || additions.is_locked();
+        let readiness = if is_locked { Readiness::NoKey } else { Readiness::Ready };
         let keys = keys.unwrap_or_default();
         let own = models.iter().filter_map(|model| Some((model.name.clone(), model.speaks?.spoken())));
         let own = own.filter(|(_, own)| *own != spoken).collect();
@@ -210,6 +220,7 @@ impl Entry<'_> {
             dialect: spoken.dialect,
             also: spoken.also,
             base_url: base_url.url().clone(),
+            extras: additions.known(),
             key: None,
             keys: None,
             is_traced: self.provider.traceparent.unwrap_or(false),
@@ -221,6 +232,7 @@ impl Entry<'_> {
             source: Source::Model,
             endpoint: Endpoint::Http(endpoint.with_keys(known(&keys))),
             keys,
+            additions,
             readiness,
             models: (!is_asked).then_some(models),
             spoken: own,

@@ -15,7 +15,7 @@ use super::assembly::ROLES;
 use super::environment::{CONFIG, Environment};
 use super::forerunner::{self, Translated};
 use super::origins::{Origin, Origins};
-use super::settings::{DEFAULTS, DEFAULTS_NAME, Folders, KeyPlace, KeyPlaces, Settings};
+use super::settings::{Added, DEFAULTS, DEFAULTS_NAME, Folders, KeyPlace, KeyPlaces, Settings};
 use super::{Error, Flags};
 
 /// Variables that the vendors' own tools read, and whose base URL they are.
@@ -264,6 +264,10 @@ struct ProviderPaths {
     script: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<KeyPlaces>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, KeyPath>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    query: BTreeMap<String, KeyPath>,
 }
 
 #[derive(Serialize)]
@@ -292,8 +296,9 @@ impl Anchor<'_> {
         for (id, provider) in settings.providers.iter() {
             let script = placed(&provider.script)?;
             let api_key = provider.api_key.as_ref().map(|places| self.keys(places)).transpose()?.flatten();
-            if script.is_some() || api_key.is_some() {
-                providers.insert(id.clone(), ProviderPaths { script, api_key });
+            let (headers, query) = (self.added(&provider.headers)?, self.added(&provider.query)?);
+            if script.is_some() || api_key.is_some() || !headers.is_empty() || !query.is_empty() {
+                providers.insert(id.clone(), ProviderPaths { script, api_key, headers, query });
             }
         }
         let has_tls = tls.certificate.is_some() || tls.key.is_some();
@@ -314,6 +319,17 @@ impl Anchor<'_> {
         };
         let placed: Vec<KeyPlace> = places.0.iter().map(placed).collect::<Result<_, Error>>()?;
         Ok(placed.iter().any(|place| place.file.is_some()).then_some(KeyPlaces(placed)))
+    }
+
+    /// The files among what a provider's requests carry.
+    fn added(&self, added: &BTreeMap<String, Added>) -> Result<BTreeMap<String, KeyPath>, Error> {
+        let mut files = BTreeMap::new();
+        for (name, added) in added {
+            if let Added::Secret(KeyPlace { file: Some(file), .. }) = added {
+                files.insert(name.clone(), KeyPath { file: self.place(file)? });
+            }
+        }
+        Ok(files)
     }
 
     fn place(&self, path: &Path) -> Result<PathBuf, Error> {

@@ -2,6 +2,7 @@
 //!
 //! config/impresario.yaml says what each key means; a test holds the two together.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub use super::base_url::BaseUrl;
 pub use super::bounded::{Bounded, Temperature};
 pub use super::capture::{Capture, Routes};
 pub use super::doors::{Hosts, Limits, Network, PageOrigins, Proxies, Tls};
+use super::extras;
+pub use super::extras::Added;
 pub use super::gateway::{Aliases, Gateway, OnHangUp};
 pub use super::keeping::{Disk, Retention};
 pub use super::key_place::KeyPlace;
@@ -130,6 +133,12 @@ pub struct Provider {
     /// Where its key is: a command that says it, a file, or a variable; or a list, for keys that take turns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<KeyPlaces>,
+    /// Headers that every request carries, by their names as they were written.
+    #[serde(deserialize_with = "extras::headers", skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Added>,
+    /// What every request says in its query.
+    #[serde(deserialize_with = "extras::query", skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, Added>,
     /// Whether it is told which trace a call belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<bool>,

@@ -280,6 +280,19 @@ fn files_in_a_list_of_keys_begin_at_the_file_that_names_them() {
 }
 
 #[test]
+fn files_that_requests_carry_begin_at_the_file_that_names_them() {
+    let home = Home::new();
+    std::fs::write(home.path("one"), "sesame").unwrap();
+    std::fs::set_permissions(home.path("one"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let home = home.file("providers: {mine: {kind: openai, base_url: \"http://h/v1\", headers: {Api-Key: {file: ~/one}}, query: {code: {file: ../../one}}, models: [{name: m}]}}");
+    let loaded = home.load(&Flags::default()).unwrap();
+    let mine = loaded.accounts.iter().find(|account| account.id.as_str() == "mine").unwrap();
+    let upstream::Endpoint::Http(endpoint) = &mine.endpoint else { panic!("it is no script") };
+    assert_eq!(endpoint.secrets().iter().map(secrets::Secret::expose).collect::<Vec<_>>(), ["sesame"; 2]);
+    assert!(!home.printed().contains("sesame"));
+}
+
+#[test]
 fn what_is_printed_reads_back_as_the_same_settings() {
     let home = Home::new()
         .file("agents: {editor: {model: [openai/gpt-6-sol, anthropic/claude-opus-5-5], temperature: 0.3}}\nproviders: {mine: {kind: openai_compatible, base_url: \"http://127.0.0.1:9/v1\", speaks: [responses, chat], models: [{name: m, speaks: chat, price: {input: 0.0036, cached_input: 0, cache_written: 1, output: 2.5}}]}, vllm: null}\nworkspaces: {roots: [~/code, rel]}")

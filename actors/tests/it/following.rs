@@ -74,6 +74,7 @@ async fn another_dialect_is_spoken_from_then_on_with_the_same_cells() {
             dialect: Dialect::OpenAiChat,
             also: None,
             base_url: "http://127.0.0.1:9/v1".parse().unwrap(),
+            extras: None,
             key: None,
             keys: None,
             is_traced: false,

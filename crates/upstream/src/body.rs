@@ -1,7 +1,6 @@
 //! Bodies that are read whole, and the words that errors take from them.
 
 use reqwest::Response;
-use secrets::Secret;
 
 use crate::HttpEndpoint;
 
@@ -21,10 +20,10 @@ pub(crate) async fn read(response: &mut Response, limit: usize) -> Result<(Vec<u
     Ok((body, true))
 }
 
-/// A provider's words as errors show them: on one line, short, and without the key, which some repeat.
-pub(crate) fn words(key: Option<&Secret>, text: &str) -> String {
-    // The key goes first: a cut in the middle of it would hide it from the search.
-    let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
+/// A provider's words as errors show them: on one line, short, and without the secrets that were sent, which some repeat.
+pub(crate) fn words(endpoint: &HttpEndpoint, text: &str) -> String {
+    // The secrets go first: a cut in the middle of one would hide it from the search.
+    let text = endpoint.redact(text.to_owned());
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     text.trim().chars().take(MAX_WORDS).map(printable).collect()
 }
@@ -32,17 +31,13 @@ pub(crate) fn words(key: Option<&Secret>, text: &str) -> String {
 /// The provider's reason in the body of an error.
 pub(crate) fn reason(endpoint: &HttpEndpoint, body: &[u8]) -> String {
     match endpoint.dialect.error_message(body) {
-        Some(message) => words(endpoint.key.as_ref(), &message),
+        Some(message) => words(endpoint, &message),
         None => "it gave no reason".to_owned(),
     }
 }
 
-/// A body without the key, which some providers repeat.
-pub(crate) fn without_key(key: Option<&Secret>, body: Vec<u8>) -> Vec<u8> {
-    match (key, String::from_utf8(body)) {
-        (Some(key), Ok(text)) => key.redact(&text).into_bytes(),
-        (None, Ok(text)) => text.into_bytes(),
-        // Read as JSON before, so that it is UTF-8.
-        (_, Err(_)) => Vec::new(),
-    }
+/// A body without the secrets that were sent, which some providers repeat.
+pub(crate) fn without_secrets(endpoint: &HttpEndpoint, body: Vec<u8>) -> Vec<u8> {
+    // Read as JSON before, so that it is UTF-8.
+    String::from_utf8(body).map(|text| endpoint.redact(text).into_bytes()).unwrap_or_default()
 }

@@ -28,10 +28,10 @@ pub enum Bearing {
 }
 
 impl HttpEndpoint {
-    /// The endpoint with the credential in the place of its keys; `None` where it lets none through.
+    /// The endpoint with the credential in the place of its keys and all else that is secret; `None` where it lets none through.
     pub(crate) fn paid_with(&self, credential: &Credential) -> Option<Self> {
         let key = Some(credential.secret.clone());
-        self.lets_through.then(|| Self { key, keys: None, ..self.clone() })
+        self.lets_through.then(|| Self { key, keys: None, ..self.clone().with_plain_extras() })
     }
 }
 

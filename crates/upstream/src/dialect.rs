@@ -102,6 +102,7 @@ impl HttpEndpoint {
     /// What every request carries; the key is nowhere else.
     pub(crate) fn headers(&self) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
+        self.add_headers(&mut headers)?;
         // Bytes are read as they come: compression would hold them back.
         headers.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if self.dialect == Dialect::Anthropic {

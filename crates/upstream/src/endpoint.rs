@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrets::Secret;
 use url::Url;
 
-use crate::{Error, Keys};
+use crate::{Error, Extras, Keys};
 
 /// A vendor's wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct HttpEndpoint {
     pub also: Option<Dialect>,
     /// Where it is: `http` or `https`, without user name, query or fragment.
     pub base_url: Url,
+    /// What goes along with every request.
+    pub extras: Option<Arc<Extras>>,
     /// The key it asks for; local servers ask for none.
     pub key: Option<Secret>,
     /// Where it has several keys: all of them; then `key` is the first, and each call takes one whose turn it is.
@@ -139,6 +141,7 @@ mod tests {
             dialect: Dialect::OpenAiChat,
             also: None,
             base_url: url.parse().unwrap(),
+            extras: None,
             key: None,
             keys: None,
             is_traced: false,

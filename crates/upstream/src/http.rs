@@ -39,7 +39,7 @@ pub(crate) async fn call(
     call: &Call<'_>,
 ) -> Result<EventStream, Error> {
     let mut deadlines = Deadlines::start(&client.clock, endpoint.origin(), call.waits);
-    let url = endpoint.call_url(call)?;
+    let url = endpoint.asked_at(endpoint.call_url(call)?);
     let Encoded { body, unsaid } = endpoint.dialect.encode(call);
     let request = client.http.post(url).json(&body);
     // A vendor learns nothing of who else takes part.
@@ -59,7 +59,7 @@ pub(crate) async fn call(
 
 /// Asks for the endpoint's models.
 pub(crate) async fn models(client: &Client, endpoint: &HttpEndpoint) -> Result<Vec<ModelName>, Error> {
-    let request = client.http.get(endpoint.models_url()?);
+    let request = client.http.get(endpoint.asked_at(endpoint.models_url()?));
     let mut response = send(client, endpoint, request).await?;
     let (list, whole) =
         body::read(&mut response, MAX_MODELS_BYTES).await.map_err(|error| network(endpoint, error))?;
@@ -116,7 +116,7 @@ fn expect_header(
     if kind.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    let found = body::words(endpoint.key.as_ref(), &found);
+    let found = body::words(endpoint, &found);
     Err(Error::WrongContent { origin: endpoint.origin(), expected, found })
 }
 
@@ -130,7 +130,7 @@ fn network(endpoint: &HttpEndpoint, error: reqwest::Error) -> Error {
         reason.push_str(&inner.to_string());
         cause = inner.source();
     }
-    let reason = body::words(endpoint.key.as_ref(), &reason);
+    let reason = body::words(endpoint, &reason);
     Error::Network { origin: endpoint.origin(), reason }
 }
 

@@ -123,12 +123,14 @@ impl HttpEndpoint {
         Self { key, keys, ..self }
     }
 
-    /// All its keys, for whoever has to recognise them.
+    /// All its keys and what else is secret, for whoever has to recognise them.
     pub fn secrets(&self) -> Vec<Secret> {
-        match &self.keys {
+        let mut secrets: Vec<Secret> = match &self.keys {
             Some(keys) => keys.all().map(|key| key.secret.clone()).collect(),
             None => self.key.iter().cloned().collect(),
-        }
+        };
+        secrets.extend(self.extras.iter().flat_map(|extras| extras.secrets()).cloned());
+        secrets
     }
 
     /// The endpoint once with each of its keys alone.

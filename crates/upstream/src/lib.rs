@@ -10,6 +10,7 @@ mod deadlines;
 mod dialect;
 mod endpoint;
 mod error;
+mod extras;
 mod http;
 mod keys;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use client::{Call, Client, Options, TraceParent, Waits};
 pub use credential::{Bearing, Credential};
 pub use endpoint::{Dialect, Endpoint, HttpEndpoint, Spoken};
 pub use error::{Error, FailureClass, Wait};
+pub use extras::{Extra, Extras, MAX_EXTRAS};
 pub use http::Relayed;
 pub use keys::{Key, Keys, MAX_KEYS};
 pub use passage::{Load, Passage, Verb};

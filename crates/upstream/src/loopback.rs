@@ -65,6 +65,7 @@ impl Server {
             dialect,
             also: None,
             base_url: format!("{}{base}", self.address).parse().unwrap(),
+            extras: None,
             key: Some(Secret::try_new(KEY).unwrap()),
             keys: None,
             is_traced: false,

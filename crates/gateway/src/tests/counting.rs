@@ -35,6 +35,7 @@ async fn a_count_that_does_not_come_is_estimated_long_before_an_answer_would_be_
         also: None,
         lets_through: false,
         base_url: format!("http://{}", silent.local_addr().unwrap()).parse().unwrap(),
+        extras: None,
         key: None,
         keys: None,
         is_traced: false,

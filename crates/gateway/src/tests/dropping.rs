@@ -31,6 +31,7 @@ impl Picky {
             dialect: Dialect::OpenAiChat,
             also: None,
             base_url,
+            extras: None,
             key: None,
             keys: None,
             is_traced: false,

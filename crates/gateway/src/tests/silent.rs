@@ -45,6 +45,7 @@ async fn provider() -> (TcpListener, House) {
         dialect,
         also,
         base_url,
+        extras: None,
         key: None,
         keys: None,
         is_traced: false,

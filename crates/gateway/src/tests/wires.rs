@@ -28,6 +28,7 @@ impl Provider {
             dialect,
             also: None,
             base_url,
+            extras: None,
             key: None,
             keys: None,
             is_traced: false,

@@ -25,6 +25,7 @@ pub(crate) async fn pass(
     if !passage.query.is_empty() {
         url.query_pairs_mut().extend_pairs(passage.query);
     }
+    let url = endpoint.asked_at(url);
     let mut headers = headers(client, endpoint, passage.headers)?;
     if let Some(kind) = passage.content_type.and_then(|kind| HeaderValue::from_str(kind).ok()) {
         headers.insert(CONTENT_TYPE, kind);

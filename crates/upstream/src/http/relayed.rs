@@ -53,7 +53,8 @@ pub(crate) async fn relay(
         credential.show(&mut headers, endpoint)?;
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let request = client.http.post(endpoint.way_url(call.way)?).headers(headers).body(call.body.clone());
+    let url = endpoint.asked_at(endpoint.way_url(call.way)?);
+    let request = client.http.post(url).headers(headers).body(call.body.clone());
     let sent = deadlines.watch(request.send()).await?;
     let response = sent.map_err(|error| network(endpoint, error))?;
     accepted(client, endpoint, response, deadlines, MAX_ANSWER_BYTES).await
@@ -119,7 +120,7 @@ async fn refused(client: &Client, endpoint: &HttpEndpoint, mut response: Respons
     let is_readable =
         whole && content_type.contains("json") && endpoint.dialect.error_message(&body).is_some();
     let refusal = is_readable.then(|| {
-        let body = body::without_key(endpoint.key.as_ref(), body);
+        let body = body::without_secrets(endpoint, body);
         Box::new(Refusal { content_type, headers, body })
     });
     Error::Status { origin: endpoint.origin(), status, retry_after, is_spent, message, refusal }
@@ -186,7 +187,7 @@ impl Relayed {
 
     /// The answer is of another type than it should be.
     pub fn unexpected(&self, expected: &'static str) -> Error {
-        let found = body::words(self.endpoint.key.as_ref(), &self.content_type());
+        let found = body::words(&self.endpoint, &self.content_type());
         Error::WrongContent { origin: self.endpoint.origin(), expected, found }
     }
 }

@@ -120,7 +120,7 @@ impl HttpEndpoint {
         let origin = self.origin();
         match error {
             wire::Error::Reported { status, message } => {
-                let message = body::words(self.key.as_ref(), &message);
+                let message = body::words(self, &message);
                 Error::Reported { origin, status, message }
             }
             wire::Error::Cut { .. } => Error::Cut { origin },

@@ -69,6 +69,7 @@ impl Vendor {
             dialect: Dialect::OpenAiChat,
             also: None,
             base_url: self.address.parse().unwrap(),
+            extras: None,
             key: None,
             keys: None,
             is_traced: false,

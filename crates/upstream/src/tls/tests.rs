@@ -47,6 +47,7 @@ fn endpoint(url: &str) -> Endpoint {
         dialect: Dialect::OpenAiChat,
         also: None,
         base_url: url.parse().unwrap(),
+        extras: None,
         key: None,
         keys: None,
         is_traced: false,
